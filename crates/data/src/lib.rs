@@ -1,0 +1,1 @@
+//! Datasets, file formats, transforms and the loader.

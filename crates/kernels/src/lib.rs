@@ -1,0 +1,1 @@
+//! Numeric loops over slices: SIMD, threads, buffers; the only unsafe code of Backstitch.

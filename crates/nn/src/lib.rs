@@ -1,0 +1,1 @@
+//! Layers, losses, initialisation, optimizers and schedules.

@@ -1,0 +1,1 @@
+//! Tensors, the graph, ops and their registry, transforms.

@@ -1,0 +1,1 @@
+//! Meters, progress, history, pictures and checkpoints: helpers for a loop you can see.

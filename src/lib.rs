@@ -1,0 +1,1 @@
+//! Backstitch trains neural networks on CPUs, from Rust.
