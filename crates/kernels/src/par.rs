@@ -1,0 +1,200 @@
+//! Deterministic parallel loops on the rayon pool that the caller stands in.
+//!
+//! The number of tasks and what each of them does follow from the arguments alone, never from the
+//! number of threads: threads only decide who runs which task. Tasks write to disjoint places, and
+//! partial results are combined in a fixed tree, so that results have the same bits on any number
+//! of threads.
+//!
+//! `work` is the estimated time of the whole loop on one thread, in nanoseconds. A loop that is
+//! too short to share, or that starts inside a task of another loop, runs on the calling thread.
+
+use std::cell::Cell;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// Loops below this estimate run on the calling thread, in nanoseconds: waking rayon's workers
+/// costs 5 to 50 microseconds.
+const WORK_MIN: usize = 50_000;
+
+/// Runs `task(0)`, ..., `task(tasks - 1)`, in any order and perhaps at the same time.
+pub fn for_each(tasks: usize, work: usize, task: impl Fn(usize) + Sync) {
+    let threads = rayon::current_num_threads().min(tasks);
+    if threads <= 1 || work < WORK_MIN || IN_TASK.get() {
+        return (0..tasks).for_each(task);
+    }
+    let next = AtomicUsize::new(0);
+    let take_tasks = || {
+        let _inside = InTask::enter();
+        loop {
+            let index = next.fetch_add(1, Relaxed);
+            if index >= tasks {
+                break;
+            }
+            task(index);
+        }
+    };
+    rayon::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(|_| take_tasks());
+        }
+        take_tasks();
+    });
+}
+
+/// Cuts `out` into chunks of `chunk_len` elements (the last may be shorter) and runs
+/// `task(index, chunk)` on each.
+///
+/// # Panics
+/// When `chunk_len` is 0.
+pub fn chunks_mut<T: Send>(
+    out: &mut [T],
+    chunk_len: usize,
+    work: usize,
+    task: impl Fn(usize, &mut [T]) + Sync,
+) {
+    let chunks = Chunks::new(out, chunk_len);
+    for_each(chunks.count(), work, |index| {
+        // SAFETY: `for_each` runs each index once, so each chunk has one user.
+        task(index, unsafe { chunks.get(index) });
+    });
+}
+
+/// Cuts two outputs into the same number of chunks and runs `task(index, chunk_a, chunk_b)` on
+/// each pair.
+///
+/// # Panics
+/// When a chunk length is 0 or the outputs have different numbers of chunks.
+pub fn chunks_mut2<A: Send, B: Send>(
+    (out_a, chunk_len_a): (&mut [A], usize),
+    (out_b, chunk_len_b): (&mut [B], usize),
+    work: usize,
+    task: impl Fn(usize, &mut [A], &mut [B]) + Sync,
+) {
+    let chunks_a = Chunks::new(out_a, chunk_len_a);
+    let chunks_b = Chunks::new(out_b, chunk_len_b);
+    let (count_a, count_b) = (chunks_a.count(), chunks_b.count());
+    assert_eq!(
+        count_a, count_b,
+        "chunks_mut2: needs as many chunks on both sides"
+    );
+    for_each(count_a, work, |index| {
+        // SAFETY: `for_each` runs each index once, so each chunk has one user.
+        task(index, unsafe { chunks_a.get(index) }, unsafe {
+            chunks_b.get(index)
+        });
+    });
+}
+
+/// Combines `block(0)`, ..., `block(blocks - 1)` in a fixed binary tree; `None` without blocks.
+///
+/// The tree joins neighbours: ((0 1) (2 3)) ((4 5) 6). It depends on `blocks` alone.
+pub fn reduce<P: Send>(
+    blocks: usize,
+    work: usize,
+    block: impl Fn(usize) -> P + Sync,
+    mut combine: impl FnMut(P, P) -> P,
+) -> Option<P> {
+    let threads = rayon::current_num_threads().min(blocks);
+    if threads <= 1 || work < WORK_MIN || IN_TASK.get() {
+        return combine_tree((0..blocks).map(block), combine);
+    }
+    let partials: Vec<Mutex<Option<P>>> = (0..blocks).map(|_| Mutex::new(None)).collect();
+    for_each(blocks, work, |index| {
+        let partial = block(index);
+        *partials[index]
+            .lock()
+            .expect("a block runs once, after it was computed") = Some(partial);
+    });
+    let partials = partials.into_iter().map(|slot| {
+        let partial = slot.into_inner().expect("no task panicked");
+        partial.expect("every block ran")
+    });
+    combine_tree(partials, &mut combine)
+}
+
+/// Joins neighbours level by level, keeping one open subtree per level, as binary counting does.
+fn combine_tree<P>(
+    partials: impl Iterator<Item = P>,
+    mut combine: impl FnMut(P, P) -> P,
+) -> Option<P> {
+    let mut open: [Option<P>; usize::BITS as usize] = std::array::from_fn(|_| None);
+    for mut partial in partials {
+        let mut level = 0;
+        while let Some(left) = open[level].take() {
+            partial = combine(left, partial);
+            level += 1;
+        }
+        open[level] = Some(partial);
+    }
+    open.into_iter()
+        .flatten()
+        .reduce(|right, left| combine(left, right))
+}
+
+/// A slice cut into chunks that several threads may take, each chunk by one of them.
+struct Chunks<'a, T> {
+    start: *mut T,
+    len: usize,
+    chunk_len: usize,
+    slice: std::marker::PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: shared use hands out chunks by the contract of `get`, each to one thread, which `T: Send`
+// allows.
+unsafe impl<T: Send> Sync for Chunks<'_, T> {}
+
+impl<'a, T> Chunks<'a, T> {
+    #[track_caller]
+    fn new(slice: &'a mut [T], chunk_len: usize) -> Self {
+        assert!(chunk_len > 0, "chunks: needs a chunk length above 0");
+        let (start, len) = (slice.as_mut_ptr(), slice.len());
+        Self {
+            start,
+            len,
+            chunk_len,
+            slice: std::marker::PhantomData,
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.len.div_ceil(self.chunk_len)
+    }
+
+    /// # Safety
+    /// Nobody else may hold the chunk of this index.
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "chunks are disjoint, and each has one user"
+    )]
+    unsafe fn get(&self, index: usize) -> &mut [T] {
+        assert!(index < self.count(), "chunk {index} of {}", self.count());
+        let first = index * self.chunk_len;
+        let len = self.chunk_len.min(self.len - first);
+        // SAFETY: the chunk lies in the slice that `new` borrowed mutably, chunks of different
+        // indices are disjoint, and the caller is the only user of this one.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(first), len) }
+    }
+}
+
+thread_local! {
+    static IN_TASK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Marks the calling thread as running a task, so that loops inside the task stay on it.
+struct InTask {
+    before: bool,
+}
+
+impl InTask {
+    fn enter() -> Self {
+        Self {
+            before: IN_TASK.replace(true),
+        }
+    }
+}
+
+impl Drop for InTask {
+    fn drop(&mut self) {
+        IN_TASK.set(self.before);
+    }
+}
