@@ -1,9 +1,19 @@
 //! Numeric loops over slices: SIMD, threads, buffers; the only unsafe code of Backstitch.
+//!
+//! Kernels are written once, generic over [`Float`] and over the instruction set
+//! ([`simd::Vector`]), and compiled here for f32 and f64 (`per_float!` in `element.rs`), so that
+//! crates that call them neither compile them again nor lower their optimisation level.
 
-mod element;
+pub mod arch;
+pub mod element;
+pub mod elementwise;
+pub mod math;
 pub mod par;
 pub mod pool;
 pub mod scratch;
+pub mod simd;
+pub mod view;
 
 pub use element::{DType, Element, Float};
 pub use pool::Buffer;
+pub use view::View;

@@ -1,0 +1,166 @@
+//! Instruction sets: which ones the machine has, which one runs, and how a test forces one.
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::OnceLock;
+
+use pulp::{Simd, WithSimd};
+
+/// An instruction set that kernels are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Isa {
+    /// Baseline code, without explicit vectors.
+    Scalar,
+    /// x86-64-v3: AVX2, FMA, BMI2.
+    Avx2,
+    /// x86-64-v4: AVX-512 F, BW, CD, DQ, VL.
+    Avx512,
+    /// AArch64 Advanced SIMD.
+    Neon,
+    /// 512-bit vectors emulated in baseline code; exists in this crate's unit tests only.
+    Emulated512,
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Isa::Scalar => "scalar",
+            Isa::Avx2 => "avx2",
+            Isa::Avx512 => "avx512",
+            Isa::Neon => "neon",
+            Isa::Emulated512 => "emulated512",
+        })
+    }
+}
+
+/// The instruction sets of this machine, from the slowest to the fastest.
+pub fn available() -> &'static [Isa] {
+    static AVAILABLE: OnceLock<Vec<Isa>> = OnceLock::new();
+    AVAILABLE.get_or_init(|| {
+        let mut isas = vec![Isa::Scalar];
+        if cfg!(test) {
+            isas.push(Isa::Emulated512);
+        }
+        #[cfg(target_arch = "x86_64")]
+        {
+            if pulp::x86::V3::try_new().is_some() {
+                isas.push(Isa::Avx2);
+            }
+            if pulp::x86::V4::try_new().is_some() {
+                isas.push(Isa::Avx512);
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        if pulp::aarch64::Neon::try_new().is_some() {
+            isas.push(Isa::Neon);
+        }
+        isas
+    })
+}
+
+thread_local! {
+    static FORCED: Cell<Option<Isa>> = const { Cell::new(None) };
+}
+
+/// The instruction set that kernels called by this thread use: the one forced by [`with`], else
+/// the machine's fastest.
+pub fn current() -> Isa {
+    FORCED.get().unwrap_or_else(fastest)
+}
+
+fn fastest() -> Isa {
+    static FASTEST: OnceLock<Isa> = OnceLock::new();
+    *FASTEST.get_or_init(|| *available().last().expect("Scalar is always available"))
+}
+
+/// Runs `f` with kernels forced to `isa`, on this thread and on whatever threads they employ.
+///
+/// Results of different instruction sets differ in the last bits: lane counts change the order
+/// of sums, and fused multiply-add rounds once where plain code rounds twice.
+///
+/// # Panics
+/// If the machine lacks `isa`.
+pub fn with<R>(isa: Isa, f: impl FnOnce() -> R) -> R {
+    assert!(
+        available().contains(&isa),
+        "arch::with: {isa} is not available here; have {:?}",
+        available()
+    );
+    struct Restore(Option<Isa>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            FORCED.set(self.0);
+        }
+    }
+    let _restore = Restore(FORCED.replace(Some(isa)));
+    f()
+}
+
+/// Runs a kernel compiled for the [`current`] instruction set.
+///
+/// `op` is a [`WithSimd`] struct, or a closure, which is then compiled with the instruction set's
+/// features and vectorised by the compiler. Dispatch once per big slice: it is an indirect call
+/// that nothing is inlined through.
+#[inline]
+pub fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
+    match current() {
+        Isa::Scalar => Simd::vectorize(pulp::Scalar::new(), op),
+        #[cfg(test)]
+        Isa::Emulated512 => Simd::vectorize(pulp::Scalar512b, op),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => {
+            let simd = pulp::x86::V3::try_new().expect("AVX2 is available");
+            Simd::vectorize(simd, op)
+        }
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => {
+            let simd = pulp::x86::V4::try_new().expect("AVX-512 is available");
+            Simd::vectorize(simd, op)
+        }
+        #[cfg(target_arch = "aarch64")]
+        Isa::Neon => {
+            let simd = pulp::aarch64::Neon::try_new().expect("NEON is available");
+            Simd::vectorize(simd, op)
+        }
+        other => unreachable!("{other} is never in available()"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Lanes;
+
+    impl WithSimd for Lanes {
+        type Output = usize;
+
+        fn with_simd<S: Simd>(self, _simd: S) -> usize {
+            S::F32_LANES
+        }
+    }
+
+    #[test]
+    fn with_forces_and_restores() {
+        let before = current();
+        for &isa in available() {
+            let lanes = with(isa, || dispatch(Lanes));
+            let expected = match isa {
+                Isa::Scalar => 1,
+                Isa::Neon => 4,
+                Isa::Avx2 => 8,
+                Isa::Avx512 | Isa::Emulated512 => 16,
+            };
+            assert_eq!(lanes, expected, "{isa}");
+        }
+        assert_eq!(current(), before);
+    }
+
+    #[test]
+    fn with_restores_after_a_panic() {
+        let before = current();
+        let _ = std::panic::catch_unwind(|| with(Isa::Scalar, || panic!("on purpose")));
+        assert_eq!(current(), before);
+    }
+}

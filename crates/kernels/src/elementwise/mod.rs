@@ -1,0 +1,1 @@
+//! Element-wise maps over views: arithmetic, elementary functions, activations, comparisons.

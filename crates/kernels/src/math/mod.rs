@@ -1,0 +1,1 @@
+//! Vector math: elementary functions and activations on registers, with stated error bounds.
