@@ -5,6 +5,9 @@
 //! crates that call them neither compile them again nor lower their optimisation level.
 
 pub mod arch;
+pub mod copy;
+pub mod reduce;
+pub mod softmax;
 pub mod element;
 pub mod elementwise;
 pub mod math;

@@ -1,1 +1,33 @@
 //! Tensors, the graph, ops and their registry, transforms.
+
+#![forbid(unsafe_code)]
+
+mod build;
+mod check;
+mod forward;
+mod graph;
+mod module;
+pub mod op;
+mod ops;
+mod print;
+pub mod registry;
+mod reverse;
+mod rng;
+pub mod shape;
+mod spec;
+mod tensor;
+mod transforms;
+
+pub use backstitch_kernels::{DType, Element, Float};
+pub use check::{
+    FIRST_ORDER_TOLERANCE, GradientError, SECOND_ORDER_TOLERANCE, check_gradients,
+    check_second_order,
+};
+pub use graph::{detect_anomaly, no_grad, with_decomposition};
+pub use module::{
+    Module, Param, Running, Slot, SlotMut, Visitor, VisitorMut, for_each, for_each_mut,
+};
+pub use reverse::Gradients;
+pub use rng::{Rng, RngState};
+pub use tensor::Tensor;
+pub use transforms::{grad, hessian, hvp, jacobian, jvp, linearize, value_and_grad, vjp};

@@ -1,0 +1,223 @@
+//! Checks of derivatives against differences: [`check_gradients`] and [`check_second_order`].
+
+use std::fmt;
+
+use crate::module::{Module, Slot, SlotMut, for_each, for_each_mut};
+use crate::rng::Rng;
+use crate::tensor::Tensor;
+use crate::transforms::{jvp, vjp};
+
+/// Relative error that a gradient may show against extrapolated central differences in f64.
+pub const FIRST_ORDER_TOLERANCE: f64 = 1e-7;
+/// Relative error that a second derivative may show against differences of the first.
+pub const SECOND_ORDER_TOLERANCE: f64 = 1e-5;
+
+/// The step of the differences. With one Richardson extrapolation the truncation error is of
+/// order `STEP⁴` and the rounding error of order `2⁻⁵³ / STEP`, both near 1e-12.
+const STEP: f64 = 1e-3;
+/// Random directions tried per check.
+const DIRECTIONS: usize = 4;
+
+/// A derivative that differs from the difference quotient.
+#[derive(Clone, Debug)]
+pub struct GradientError {
+    /// Which check failed: `"gradient"` or `"jvp"`.
+    pub check: &'static str,
+    /// The tensor, by its name in the tree, and the element, by its row-major position.
+    pub element: String,
+    /// What automatic differentiation found for the derivative by that element.
+    pub derivative: f64,
+    /// What the differences found.
+    pub difference: f64,
+    /// The error along the random direction in which the failure was seen, relative to the
+    /// magnitude of the terms.
+    pub error: f64,
+    /// What that error may be.
+    pub tolerance: f64,
+}
+
+impl fmt::Display for GradientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: needs a relative error of at most {:e}; got {:e}, worst at {}: derivative {}, \
+             difference {}",
+            self.check, self.tolerance, self.error, self.element, self.derivative, self.difference
+        )
+    }
+}
+
+impl std::error::Error for GradientError {}
+
+/// Compares the gradient of `f` at `x` with central differences along random directions, and
+/// forward mode with reverse mode.
+///
+/// `f` may have any output shape: a random combination of its elements is differentiated. It
+/// must be smooth within 0.001 of `x`, and must compute the same each time.
+///
+/// # Errors
+/// When a derivative is off by more than [`FIRST_ORDER_TOLERANCE`] relative to the magnitude of
+/// its terms.
+///
+/// # Examples
+/// ```
+/// use backstitch_tensor::{Tensor, check_gradients};
+///
+/// let x = Tensor::from([0.3f64, -1.2]);
+/// check_gradients(|x: &Tensor<f64>| x.tanh(), &x).unwrap();
+/// // A function whose derivative is cut off on purpose does not pass.
+/// assert!(check_gradients(|x: &Tensor<f64>| x * x.detach(), &x).is_err());
+/// ```
+pub fn check_gradients<X: Module<f64> + Clone>(
+    f: impl Fn(&X) -> Tensor<f64>,
+    x: &X,
+) -> Result<(), GradientError> {
+    check_with_tolerance(f, x, FIRST_ORDER_TOLERANCE)
+}
+
+/// [`check_gradients`] of the gradient of `f`: the second derivatives.
+///
+/// # Errors
+/// When a second derivative is off by more than [`SECOND_ORDER_TOLERANCE`].
+pub fn check_second_order<X: Module<f64> + Clone>(
+    f: impl Fn(&X) -> Tensor<f64>,
+    x: &X,
+) -> Result<(), GradientError> {
+    let mut rng = Rng::seed(2);
+    let dy = Tensor::randn(f(x).shape(), &mut rng);
+    let weights: Vec<Tensor<f64>> =
+        of(x).iter().map(|x| Tensor::randn(x.shape(), &mut rng)).collect();
+    let slope = |x: &X| {
+        let (_, pull) = vjp(&f, x);
+        let terms =
+            of(&pull(&dy)).into_iter().zip(&weights).map(|(dx, weight)| (&dx * weight).sum());
+        terms.reduce(|sum, term| sum + term).unwrap_or_else(|| Tensor::scalar(0.0))
+    };
+    check_with_tolerance(slope, x, SECOND_ORDER_TOLERANCE)
+}
+
+fn check_with_tolerance<X: Module<f64> + Clone>(
+    f: impl Fn(&X) -> Tensor<f64>,
+    x: &X,
+    tolerance: f64,
+) -> Result<(), GradientError> {
+    let mut rng = Rng::seed(1);
+    let (y, pull) = vjp(&f, x);
+    let dy = Tensor::randn(y.shape(), &mut rng);
+    let gradient = of(&pull(&dy));
+    // What rounding alone can do to a difference quotient.
+    let noise = 32.0 * f64::EPSILON * dot_abs(&y, &dy) / STEP;
+    let probe = |direction: &[Tensor<f64>]| {
+        let at = |step: f64| dot(&f(&moved(x, direction, step)), &dy);
+        let slope = |step: f64| (at(step) - at(-step)) / (2.0 * step);
+        (4.0 * slope(STEP / 2.0) - slope(STEP)) / 3.0
+    };
+    for _ in 0..DIRECTIONS {
+        let direction = unit_direction(x, &mut rng);
+        let pairs = || gradient.iter().zip(&direction);
+        let derivative: f64 = pairs().map(|(g, d)| dot(g, d)).sum();
+        let scale: f64 = pairs().map(|(g, d)| dot_abs(g, d)).sum();
+        let off = |value: f64| {
+            let error = (value - derivative).abs();
+            // Written so that NaN fails.
+            let passes = error <= tolerance * scale + noise;
+            (!passes).then(|| error / scale.max(f64::MIN_POSITIVE))
+        };
+        if let Some(error) = off(probe(&direction)) {
+            return Err(worst_element("gradient", x, &gradient, probe, error, tolerance));
+        }
+        let (_, tangent) = jvp(&f, x, &with(x, &direction));
+        if let Some(error) = off(dot(&tangent, &dy)) {
+            let forward = |unit: &[Tensor<f64>]| dot(&jvp(&f, x, &with(x, unit)).1, &dy);
+            return Err(worst_element("jvp", x, &gradient, forward, error, tolerance));
+        }
+    }
+    Ok(())
+}
+
+/// Finds the element whose derivative differs most from what `probe` finds along it.
+fn worst_element<X: Module<f64> + Clone>(
+    check: &'static str,
+    x: &X,
+    gradient: &[Tensor<f64>],
+    probe: impl Fn(&[Tensor<f64>]) -> f64,
+    error: f64,
+    tolerance: f64,
+) -> GradientError {
+    let names = names(x);
+    let mut worst = (-1.0, String::new(), 0.0, 0.0);
+    for (t, dx) in gradient.iter().enumerate() {
+        for (i, &derivative) in dx.to_vec().iter().enumerate() {
+            let mut unit: Vec<Tensor<f64>> =
+                gradient.iter().map(|dx| Tensor::zeros(dx.shape())).collect();
+            unit[t].data_mut()[i] = 1.0;
+            let difference = probe(&unit);
+            let off = (difference - derivative).abs();
+            if off > worst.0 || off.is_nan() {
+                worst = (off, format!("{}[{i}]", names[t]), derivative, difference);
+            }
+        }
+    }
+    let (_, element, derivative, difference) = worst;
+    GradientError { check, element, derivative, difference, error, tolerance }
+}
+
+fn of<X: Module<f64>>(x: &X) -> Vec<Tensor<f64>> {
+    let mut found = Vec::new();
+    for_each(x, |_, slot| match slot {
+        Slot::Param(param) => found.push((**param).clone()),
+        Slot::Tensor(x) => found.push(x.clone()),
+        Slot::Running(_) => {}
+    });
+    found
+}
+
+fn names<X: Module<f64>>(x: &X) -> Vec<String> {
+    let mut found = Vec::new();
+    for_each(x, |name, slot| {
+        if !matches!(slot, Slot::Running(_)) {
+            found.push(if name.is_empty() { "x".to_string() } else { name.to_string() });
+        }
+    });
+    found
+}
+
+/// A tree like `x` with these tensors.
+fn with<X: Module<f64> + Clone>(x: &X, tensors: &[Tensor<f64>]) -> X {
+    let mut tensors = tensors.iter();
+    let mut tree = x.clone();
+    for_each_mut(&mut tree, |_, slot| match slot {
+        SlotMut::Running(_) => {}
+        SlotMut::Param(param) => param.set(tensors.next().expect("one tensor per slot")),
+        SlotMut::Tensor(x) => *x = tensors.next().expect("one tensor per slot").detach(),
+    });
+    tree
+}
+
+/// `x + step * direction`.
+fn moved<X: Module<f64> + Clone>(x: &X, direction: &[Tensor<f64>], step: f64) -> X {
+    let sum = |(x, d): (&Tensor<f64>, &Tensor<f64>)| {
+        let moved = x.to_vec().iter().zip(d.to_vec()).map(|(x, d)| x + step * d).collect();
+        Tensor::from_vec(moved, x.shape())
+    };
+    let tensors: Vec<Tensor<f64>> = of(x).iter().zip(direction).map(sum).collect();
+    with(x, &tensors)
+}
+
+/// A direction drawn evenly from the unit sphere.
+fn unit_direction<X: Module<f64>>(x: &X, rng: &mut Rng) -> Vec<Tensor<f64>> {
+    let raw: Vec<Tensor<f64>> = of(x).iter().map(|x| Tensor::randn(x.shape(), rng)).collect();
+    let norm = raw.iter().map(|d| dot(d, d)).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
+    let scale = |d: &Tensor<f64>| {
+        Tensor::from_vec(d.to_vec().iter().map(|d| d / norm).collect(), d.shape())
+    };
+    raw.iter().map(scale).collect()
+}
+
+fn dot(a: &Tensor<f64>, b: &Tensor<f64>) -> f64 {
+    a.to_vec().iter().zip(b.to_vec()).map(|(a, b)| a * b).sum()
+}
+
+fn dot_abs(a: &Tensor<f64>, b: &Tensor<f64>) -> f64 {
+    a.to_vec().iter().zip(b.to_vec()).map(|(a, b)| (a * b).abs()).sum()
+}

@@ -1,0 +1,97 @@
+//! `reshape`: the same elements in another shape.
+
+use backstitch_kernels::Element;
+
+use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};
+use crate::shape::{Shape, ShapeError, numel, or_panic};
+use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
+use crate::tensor::Tensor;
+
+impl<T: Element> Tensor<T> {
+    /// The same elements, in row-major order, in another shape.
+    /// A view where the elements lie in row-major order, else a copy.
+    ///
+    /// # Shape
+    /// `x (...)` to `shape`, which must have as many elements.
+    ///
+    /// # Gradient
+    /// `dx` is `dy` in the shape of `x`.
+    ///
+    /// # Panics
+    /// When the numbers of elements differ.
+    ///
+    /// # Examples
+    /// ```
+    /// use backstitch_tensor::Tensor;
+    ///
+    /// assert_eq!(Tensor::from([[1.0, 2.0], [3.0, 4.0]]).reshape([4]).shape(), [4]);
+    /// ```
+    #[track_caller]
+    pub fn reshape(&self, shape: impl AsRef<[usize]>) -> Tensor<T> {
+        let shape = or_panic(shape_rule(self.shape(), shape.as_ref()));
+        match self.shape() == &shape[..] {
+            true => self.clone(),
+            false => apply(Reshape { shape }, [self]),
+        }
+    }
+}
+
+fn shape_rule(from: &[usize], to: &[usize]) -> Result<Shape, ShapeError> {
+    let (have, want) = (numel(from), numel(to));
+    if have != want {
+        let got = format!("{to:?} ({want} elements) for a tensor of shape {from:?} ({have})");
+        return Err(ShapeError::new("reshape", "a shape with as many elements", got));
+    }
+    Ok(Shape::new(to))
+}
+
+struct Reshape {
+    shape: Shape,
+}
+
+impl<T: Element> Op<T, 1> for Reshape {
+    const NAME: &'static str = "reshape";
+    const SAVES: Saves = Saves::NOTHING;
+
+    fn forward(&mut self, [x]: [&Tensor<T>; 1]) -> Tensor<T> {
+        x.reshaped(&self.shape)
+    }
+
+    fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 1> {
+        [Some(dy.reshape(at.shape(0)))]
+    }
+
+    fn jvp(&self, _: &Site<T>, [dx]: Tangents<T, 1>) -> Tensor<T> {
+        dx.expect("the only input moves").reshape(self.shape)
+    }
+}
+
+pub(super) const SPECS: &[OpSpec] = &[OpSpec {
+    name: "reshape",
+    formula: "y[i] = x[i] in row-major order",
+    shapes: &[&[&[]], &[&[0, 3]], &[&[1]], &[&[7]], &[&[3, 4]], &[&[2, 3, 33]], &[&[256, 1024]]],
+    domain: Domain::Range(-2.0, 2.0),
+    build: build!(|x| x[0].reshape(reversed(x[0].shape()))),
+    oracle: Oracle::Whole(|x| Tensor::from_vec(x[0].to_vec(), reversed(x[0].shape()))),
+    refused: &[],
+    slope: Slope::Smooth,
+    cost: |shapes| Cost::elementwise(shapes, 0.0),
+    tolerance: Tolerance::Exact,
+}];
+
+fn reversed(shape: &[usize]) -> Vec<usize> {
+    shape.iter().rev().copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_another_number_of_elements() {
+        let error = shape_rule(&[2, 3], &[4]).unwrap_err().to_string();
+        let want = "reshape: needs a shape with as many elements; got [4] (4 elements) for a \
+                    tensor of shape [2, 3] (6)";
+        assert_eq!(error, want);
+    }
+}

@@ -1,0 +1,93 @@
+//! `softmax`: exponentials that sum to one.
+//!
+//! Fused: two passes over memory instead of the five of its decomposition (max, subtract, exp,
+//! sum, divide).
+
+use backstitch_kernels::{Float, softmax};
+
+use crate::op::{FusedOp, Gradient, Site, apply_fused};
+use crate::shape::{axis_of, or_panic};
+use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
+use crate::tensor::Tensor;
+
+impl<T: Float> Tensor<T> {
+    /// Exponentials along an axis, scaled to sum to one.
+    ///
+    /// `y_i = exp(x_i) / Σ_j exp(x_j)`
+    ///
+    /// # Shape
+    /// `x (...)` to `y (...)`.
+    ///
+    /// # Gradient
+    /// `dx = y * (dy - Σ dy * y)`
+    ///
+    /// # Numerics
+    /// The largest element is subtracted first, so no finite input overflows.
+    ///
+    /// # Panics
+    /// When the axis does not exist.
+    ///
+    /// # Examples
+    /// ```
+    /// use backstitch_tensor::Tensor;
+    ///
+    /// let y = Tensor::from([0.0f32, 3.0f32.ln()]).softmax(-1).to_vec();
+    /// assert!((y[0] - 0.25).abs() < 1e-6 && (y[1] - 0.75).abs() < 1e-6);
+    /// ```
+    #[track_caller]
+    pub fn softmax(&self, dim: isize) -> Tensor<T> {
+        let axis = or_panic(axis_of("softmax", dim, self.rank())) as isize;
+        if axis + 1 == self.rank() as isize {
+            return apply_fused(Softmax, [self]);
+        }
+        // The kernel works on rows: the axis goes to the end and back.
+        apply_fused(Softmax, [&self.transpose(axis, -1)]).transpose(axis, -1)
+    }
+}
+
+/// Softmax along the last axis.
+struct Softmax;
+
+impl<T: Float> FusedOp<T, 1> for Softmax {
+    const NAME: &'static str = "softmax";
+    const SAVES_OUTPUT: bool = true;
+
+    fn forward(&mut self, [x]: [&Tensor<T>; 1]) -> Tensor<T> {
+        let x = x.contiguous();
+        let (data, cols) = (x.as_slice().expect("made contiguous"), x.size(-1));
+        Tensor::build(x.shape(), |y| softmax::softmax(data, cols, y))
+    }
+
+    fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 1> {
+        let (y, dy) = (at.output(), dy.contiguous());
+        let (y, dy) = (y.as_slice().expect("made so"), dy.as_slice().expect("made contiguous"));
+        let cols = at.output().size(-1);
+        [Some(Tensor::build(at.shape(0), |dx| softmax::softmax_backward(y, dy, cols, dx)))]
+    }
+
+    fn decompose(&self, [x]: [&Tensor<T>; 1]) -> Tensor<T> {
+        let exp = x.exp();
+        &exp / exp.sum_dim(-1, true)
+    }
+}
+
+pub(super) const SPECS: &[OpSpec] = &[OpSpec {
+    name: "softmax",
+    formula: "y_i = exp(x_i) / Σ_j exp(x_j), along the last axis",
+    shapes: &[&[&[1]], &[&[7]], &[&[0, 3]], &[&[3, 17]], &[&[2, 3, 33]], &[&[512, 1000]]],
+    domain: Domain::Range(-4.0, 4.0),
+    build: build!(|x| x[0].softmax(-1)),
+    oracle: Oracle::Whole(|x| {
+        let n = x[0].rank() - 1;
+        let exp = |idx: &[usize], j: usize| x[0].at(&[&idx[..n], &[j]].concat()).exp();
+        let sum = |idx: &[usize]| (0..x[0].shape()[n]).map(|j| exp(idx, j)).sum::<f64>();
+        Tensor::from_fn(x[0].shape(), |idx| exp(idx, idx[n]) / sum(idx))
+    }),
+    refused: &[&[&[]]],
+    slope: Slope::Smooth,
+    cost: |shapes| Cost::elementwise(shapes, 8.0),
+    tolerance: Tolerance::Ulps(
+        16.0,
+        "x - max is rounded before exp magnifies it: |x| ulps; exp; the sum",
+    ),
+}];

@@ -1,0 +1,148 @@
+//! The graph as a whole: orders of derivatives, nesting, sharing, depth.
+
+use std::collections::BTreeMap;
+
+use backstitch_tensor::{
+    Param, Tensor, check_gradients, check_second_order, grad, hessian, hvp, jacobian, jvp, no_grad,
+    value_and_grad, vjp,
+};
+
+fn scalar(x: f64) -> Tensor<f64> {
+    Tensor::scalar(x)
+}
+
+#[test]
+fn a_value_used_along_many_paths_sums_their_gradients() {
+    for uses in [1, 2, 3, 100] {
+        let x = scalar(3.0).leaf();
+        let mut y = &x * 1.0;
+        for _ in 1..uses {
+            y = y + &x;
+        }
+        assert_eq!(y.backward().get(&x).unwrap().item(), uses as f64);
+    }
+}
+
+#[test]
+fn gradients_of_gradients_nest_to_any_order() {
+    let cube = |x: &Tensor<f64>| x * x * x;
+    let first = |x: &Tensor<f64>| grad(cube, x);
+    let second = |x: &Tensor<f64>| grad(first, x);
+    let third = |x: &Tensor<f64>| grad(second, x);
+    let x = scalar(2.0);
+    let values = [first(&x), second(&x), third(&x), grad(third, &x)].map(|y| y.item());
+    assert_eq!(values, [12.0, 12.0, 6.0, 0.0]);
+    assert!(!first(&x).is_tracked());
+}
+
+#[test]
+fn forward_and_reverse_mode_nest_in_each_other() {
+    let f = |x: &Tensor<f64>| (x * x * x).sum();
+    let x = Tensor::from([1.0, -2.0]);
+    let v = Tensor::from([1.0, 10.0]);
+    assert_eq!(hvp(f, &x, &v).to_vec(), [6.0, -120.0]);
+    assert_eq!(hessian(f, &x).to_vec(), [6.0, 0.0, 0.0, -12.0]);
+    let slope_along_v = |x: &Tensor<f64>| jvp(f, x, &v).1;
+    assert_eq!(grad(slope_along_v, &x).to_vec(), [6.0, -120.0]);
+    let inner = |x: &Tensor<f64>| jvp(f, x, x).1;
+    assert_eq!(jvp(inner, &x, &v).1.item(), 9.0 + 9.0 * 40.0);
+}
+
+#[test]
+fn tangents_of_two_levels_do_not_mix() {
+    // d/dx (x * d/dy (x + y)) = 1, not 2.
+    let outer = |x: &Tensor<f64>| {
+        let (_, dy) = jvp(|y: &Tensor<f64>| x + y, &scalar(1.0), &scalar(1.0));
+        x * dy
+    };
+    assert_eq!(jvp(outer, &scalar(5.0), &scalar(1.0)).1.item(), 1.0);
+    assert_eq!(grad(outer, &scalar(5.0)).item(), 1.0);
+}
+
+#[test]
+fn a_gradient_penalty_reaches_the_parameters_it_closes_over() {
+    let w = Param::new(Tensor::from([2.0f64, 3.0]));
+    let x = Tensor::from([5.0f64, 7.0]);
+    let slope = grad(|x: &Tensor<f64>| (&*w * x * x).sum(), &x);
+    let penalty = (&slope * &slope).sum().backward();
+    // slope = 2 w x; d/dw Σ (2 w x)² = 8 w x²
+    assert_eq!(penalty.get(&w).unwrap().to_vec(), [8.0 * 2.0 * 25.0, 8.0 * 3.0 * 49.0]);
+}
+
+#[test]
+fn trees_get_trees_of_gradients() {
+    let animals: BTreeMap<String, Tensor> = [("cat", 2.0), ("dog", 5.0), ("eel", 1.0)]
+        .map(|(k, v)| (k.into(), Tensor::scalar(v)))
+        .into();
+    let (value, slopes) =
+        value_and_grad(|map: &BTreeMap<String, Tensor>| &map["cat"] * &map["dog"], &animals);
+    assert_eq!(value.item(), 10.0);
+    let slopes: Vec<f32> = slopes.values().map(|slope| slope.item()).collect();
+    assert_eq!(slopes, [5.0, 2.0, 0.0]);
+}
+
+#[test]
+fn jacobians_agree_in_both_modes() {
+    let wide = |x: &Tensor<f64>| Tensor::concat(&[&(x * x), &(x * 3.0), &x.exp()], 0);
+    let x = Tensor::from([0.5, -1.0]);
+    let forward = jacobian(wide, &x);
+    assert_eq!(forward.shape(), [6, 2]);
+    let (_, pull) = vjp(wide, &x);
+    for i in 0..6 {
+        let row = pull(&Tensor::from_fn([6], |idx| f64::from(idx[0] == i)));
+        assert_eq!(row.to_vec(), forward.slice(0, i as isize..=i as isize).to_vec());
+    }
+    let tall = |x: &Tensor<f64>| (x * x).sum();
+    assert_eq!(jacobian(tall, &x).to_vec(), [1.0, -2.0]);
+}
+
+#[test]
+fn softmax_has_all_derivatives() {
+    let x = Tensor::from([[0.3, -1.0, 2.0], [0.1, 0.2, 0.7]]);
+    check_gradients(|x: &Tensor<f64>| x.softmax(-1), &x).unwrap();
+    check_second_order(|x: &Tensor<f64>| x.softmax(-1), &x).unwrap();
+    check_gradients(|x: &Tensor<f64>| x.softmax(0), &x).unwrap();
+}
+
+#[test]
+fn backward_frees_and_says_so() {
+    let x = scalar(2.0).leaf();
+    let y = &x * &x;
+    y.backward();
+    let panic = std::panic::catch_unwind(|| y.backward()).err().unwrap();
+    let message = panic.downcast::<String>().unwrap();
+    assert!(message.contains("mul") && message.contains("autodiff.rs"), "{message}");
+}
+
+#[test]
+fn a_loss_outside_the_graph_is_refused() {
+    let x = scalar(2.0).leaf();
+    let y = no_grad(|| &x * &x);
+    let panic = std::panic::catch_unwind(|| y.backward()).err().unwrap();
+    assert!(panic.downcast::<String>().unwrap().contains("outside the graph"));
+}
+
+#[test]
+fn a_million_chained_ops_neither_overflow_nor_slow_down() {
+    let x = scalar(0.5).leaf();
+    let mut y = &x * 1.0;
+    for _ in 0..1_000_000 {
+        y = y + 1e-9;
+    }
+    assert_eq!(y.backward().get(&x).unwrap().item(), 1.0);
+    let mut y = &x * 1.0;
+    for _ in 0..1_000_000 {
+        y = y + 1e-9;
+    }
+    drop(y);
+}
+
+#[test]
+fn derivatives_find_intermediate_adjoints() {
+    let x = scalar(2.0).leaf();
+    let (a, b) = (&x * 3.0, &x * 5.0);
+    let y = &a * &b;
+    let adjoints = y.derivatives(&[&a, &b, &x]);
+    let adjoints: Vec<f64> = adjoints.iter().map(Tensor::item).collect();
+    assert_eq!(adjoints, [10.0, 6.0, 60.0]);
+}
