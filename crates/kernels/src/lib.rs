@@ -6,15 +6,20 @@
 
 pub mod arch;
 pub mod copy;
-pub mod reduce;
-pub mod softmax;
+mod disjoint;
 pub mod element;
 pub mod elementwise;
 pub mod math;
+pub mod optim;
 pub mod par;
 pub mod pool;
+pub mod reduce;
+mod registers;
 pub mod scratch;
 pub mod simd;
+pub mod softmax;
+#[cfg(test)]
+mod testing;
 pub mod view;
 
 pub use element::{DType, Element, Float};
