@@ -2,7 +2,7 @@
 //!
 //! From files to batches:
 //!
-//! - formats: [`idx`], [`mnist`], [`cifar`]; all of them
+//! - formats: [`idx`], [`mnist`], [`cifar`], CSV as a [`Table`] with an [`Encoder`]; all of them
 //!   read plain or gzipped files, bound memory by the bytes that are there, and report what is
 //!   wrong as one line with file, place, expected and found;
 //! - datasets: anything that is a [`Dataset`]; in memory as [`Images`], [`TensorDataset`] or
@@ -42,6 +42,7 @@ pub mod cifar;
 pub mod idx;
 pub mod mnist;
 pub mod split;
+pub mod table;
 pub mod transform;
 
 pub use backstitch_tensor::Rng;
@@ -50,6 +51,7 @@ pub use dataset::{Chain, Dataset, Map, MemoryDataset, Subset};
 pub use error::Error;
 pub use images::{FlatImages, Images};
 pub use loader::{Augmented, Epoch, Loader, LoaderState, Source};
+pub use table::{CsvOptions, Encoder, Feature, Missing, Scale, Table};
 pub use tensors::{TensorDataset, check_finite};
 pub use transform::{
     ColorJitter, Cutout, Normalize, RandomCrop, RandomHorizontalFlip, RandomRotation, ToFloat,
