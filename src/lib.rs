@@ -1,1 +1,77 @@
 //! Backstitch trains neural networks on CPUs, from Rust.
+//!
+//! A backstitch is sewn forward and back; so is every layer here.
+//!
+//! This page explains the whole library. It is also a program: the parts compile.
+//!
+//! # Tensors
+//!
+//! A [`Tensor`] is an array of numbers of up to eight axes. It is a value: cloning, transposing or
+//! slicing it copies nothing, and changing one never changes another.
+//!
+//! ```
+//! use backstitch::prelude::*;
+//!
+//! let x = Tensor::from([[1.0, 2.0], [3.0, 4.0]]);
+//! let y = x.matmul(&x.transpose(0, 1)) + 1.0;
+//! assert_eq!(y.to_vec(), [6.0, 12.0, 12.0, 26.0]);
+//! ```
+//!
+//! # Gradients
+//!
+//! A tensor computed from a *leaf* knows how it was computed. [`Tensor::backward`] finds the
+//! derivatives of a loss by all leaves and returns them as [`Gradients`]: a value of its own, so
+//! nothing needs to be zeroed and nothing is hidden.
+//!
+//! ```
+//! use backstitch::prelude::*;
+//!
+//! let w = Tensor::from([3.0, 4.0]).leaf();
+//! let loss = (&w * &w).sum();
+//! let grads = loss.backward();
+//! assert_eq!(grads.get(&w).unwrap().to_vec(), [6.0, 8.0]);
+//! ```
+//!
+//! Functions can be differentiated as functions, to any order, forward or in reverse:
+//! [`grad`], [`value_and_grad`], [`vjp`], [`jvp`], [`hvp`], [`jacobian`], [`hessian`]. They take
+//! and return *trees*: tensors, tuples, arrays, `Vec`, maps from names, or whole models.
+//!
+//! ```
+//! use backstitch::prelude::*;
+//!
+//! let f = |x: &Tensor<f64>| (x * x * x).sum();
+//! let x = Tensor::from([1.0, 2.0]);
+//! assert_eq!(grad(f, &x).to_vec(), [3.0, 12.0]);
+//! assert_eq!(hessian(f, &x).to_vec(), [6.0, 0.0, 0.0, 12.0]);
+//! ```
+//!
+//! # Models
+//!
+//! A model is a struct of layers that derives [`Module`]. Its forward is ordinary code. Whether it
+//! trains or evaluates, and the randomness of dropout, are in the [`Pass`](nn::Pass) that the
+//! forward is given.
+//!
+#![doc = include_str!("../docs/first-program.md")]
+//!
+//! # What panics and what returns errors
+//!
+//! A mistake in the program (shapes that do not fit, an axis that does not exist) panics at the
+//! line that called the op, with the op's name, its rule and all shapes. What depends on the
+//! outside (files, data, checkpoints) returns a `Result` whose error names the file, the place,
+//! what was expected and what was found.
+//!
+//! # Reproducibility
+//!
+//! There are no globals: learning rates and random generators are arguments, and the threads are
+//! those of the rayon pool one stands in. Results have the same bits on any number of threads.
+
+#![forbid(unsafe_code)]
+
+pub use backstitch_data as data;
+pub use backstitch_nn as nn;
+pub use backstitch_train as train;
+
+pub use backstitch_kernels as kernels;
+pub use backstitch_tensor::*;
+
+pub mod prelude;
