@@ -9,6 +9,7 @@ pub mod copy;
 mod disjoint;
 pub mod element;
 pub mod elementwise;
+pub mod index;
 pub mod math;
 pub mod optim;
 pub mod par;

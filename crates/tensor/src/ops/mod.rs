@@ -12,7 +12,11 @@ mod concat;
 mod div;
 mod exp;
 mod expand;
-
+mod extreme;
+mod gather;
+mod max;
+mod mean;
+mod min;
 mod mul;
 mod permute;
 mod relu;
@@ -30,6 +34,10 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     div::SPECS,
     exp::SPECS,
     expand::SPECS,
+    gather::SPECS,
+    max::SPECS,
+    mean::SPECS,
+    min::SPECS,
     mul::SPECS,
     permute::SPECS,
     relu::SPECS,

@@ -36,12 +36,22 @@ impl<T: Float> Tensor<T> {
     /// ```
     #[track_caller]
     pub fn softmax(&self, dim: isize) -> Tensor<T> {
-        let axis = or_panic(axis_of("softmax", dim, self.rank())) as isize;
-        if axis + 1 == self.rank() as isize {
-            return apply_fused(Softmax, [self]);
-        }
-        // The kernel works on rows: the axis goes to the end and back.
-        apply_fused(Softmax, [&self.transpose(axis, -1)]).transpose(axis, -1)
+        along_last("softmax", self, dim, |x| apply_fused(Softmax, [x]))
+    }
+}
+
+/// Applies an op that works on rows along any axis: the axis goes to the end and back.
+#[track_caller]
+pub(super) fn along_last<T: Float>(
+    name: &str,
+    x: &Tensor<T>,
+    dim: isize,
+    op: impl FnOnce(&Tensor<T>) -> Tensor<T>,
+) -> Tensor<T> {
+    let axis = or_panic(axis_of(name, dim, x.rank()));
+    match axis + 1 == x.rank() {
+        true => op(x),
+        false => op(&x.transpose(axis as isize, -1)).transpose(axis as isize, -1),
     }
 }
 
@@ -66,7 +76,8 @@ impl<T: Float> FusedOp<T, 1> for Softmax {
     }
 
     fn decompose(&self, [x]: [&Tensor<T>; 1]) -> Tensor<T> {
-        let exp = x.exp();
+        // The shift cancels, in the value and in every derivative.
+        let exp = (x - x.detach().max_dim(-1, true)).exp();
         &exp / exp.sum_dim(-1, true)
     }
 }
