@@ -9,6 +9,7 @@ pub mod copy;
 mod disjoint;
 pub mod element;
 pub mod elementwise;
+pub mod gemm;
 pub mod index;
 pub mod math;
 pub mod optim;

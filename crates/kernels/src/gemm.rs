@@ -1,0 +1,318 @@
+//! Matrix products: `C = alpha A B`, or added to C, with an epilogue of bias and activation.
+//!
+//! ```text
+//! for each tile of C (cut by shape; threads take tiles):
+//!     for each chunk of K:                              block.rs
+//!         bring panels of B and A into order            pack.rs
+//!         for each panel of B, for each panel of A:
+//!             multiply them in registers                micro.rs
+//!     bias, activation                                  epilogue.rs
+//! ```
+//!
+//! An element of C is a sum over K in rising order within chunks whose length depends on K alone,
+//! so its bits depend neither on the tiles nor on the threads.
+
+mod block;
+mod epilogue;
+mod matrix;
+mod micro;
+mod pack;
+mod transpose;
+
+pub use epilogue::{Activation, Epilogue};
+pub use matrix::{Matrix, MatrixMut};
+
+use crate::element::per_float;
+use crate::{Float, par};
+use block::Tile;
+
+/// What becomes of the old contents of C.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accumulate {
+    /// They are not read: C is overwritten.
+    Replace,
+    /// The product is added to them.
+    Add,
+}
+
+/// One axis of a batch, see [`gemm_batched`]. A step of 0 repeats the operand along the axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchAxis {
+    /// How many products lie along this axis.
+    pub len: usize,
+    /// Elements from one A to the next.
+    pub a_step: isize,
+    /// Elements from one B to the next.
+    pub b_step: isize,
+}
+
+/// `C = alpha A B` (or `C += alpha A B`), followed by the epilogue.
+///
+/// # Shape
+/// `a (m, k)`, `b (k, n)`, `c (m, n)`. With `k = 0` the product is zero. A and B may have any
+/// strides; transposes cost little.
+///
+/// # Numerics
+/// Sums run over k in order, in chunks whose length depends on k alone: the same bits for any
+/// number of threads.
+///
+/// # Panics
+/// When the shapes do not fit each other or the bias.
+#[track_caller]
+pub fn gemm<T: Float>(
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    c: MatrixMut<'_, T>,
+    alpha: T,
+    accumulate: Accumulate,
+    epilogue: Epilogue<'_, T>,
+) {
+    let (m, k, n) = (a.rows, a.cols, b.cols);
+    assert!(
+        b.rows == k && c.rows == m && c.cols == n && epilogue.fits(n),
+        "gemm: needs (m, k), (k, n) into (m, n), bias (n); got [{m}, {k}], [{}, {n}] into [{}, {}]{}",
+        b.rows,
+        c.rows,
+        c.cols,
+        epilogue,
+    );
+    let whole = Products {
+        axes: &[],
+        a,
+        b,
+        c,
+        c_step: 0,
+        alpha,
+        accumulate,
+        epilogue,
+    };
+    per_float!(T: products(whole: Products<'_, T>))
+}
+
+/// Many products of one shape: `C[i] = alpha A[i] B[i]` (or `+=`), each followed by the epilogue.
+///
+/// The axes of the batch are given from the outermost to the innermost; `a` and `b` are the first
+/// matrices, and the steps lead to the others. The results lie one after the other in `c`, `c_step`
+/// elements apart; `c` itself describes the first, in a slice that holds them all.
+///
+/// # Panics
+/// As [`gemm`]; also when a matrix lies outside its slice, or `c_step` makes results overlap.
+#[track_caller]
+#[expect(clippy::too_many_arguments, reason = "gemm's six and the batch")]
+pub fn gemm_batched<T: Float>(
+    axes: &[BatchAxis],
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    c: MatrixMut<'_, T>,
+    c_step: usize,
+    alpha: T,
+    accumulate: Accumulate,
+    epilogue: Epilogue<'_, T>,
+) {
+    let (m, k, n) = (a.rows, a.cols, b.cols);
+    assert!(
+        b.rows == k && c.rows == m && c.cols == n && epilogue.fits(n),
+        "gemm_batched: needs (m, k), (k, n) into (m, n), bias (n); \
+         got [{m}, {k}], [{}, {n}] into [{}, {}]{}",
+        b.rows,
+        c.rows,
+        c.cols,
+        epilogue,
+    );
+    let count = batch_count(axes);
+    if count == 0 {
+        return;
+    }
+    a.check_steps(axes.iter().map(|axis| (axis.len, axis.a_step)));
+    b.check_steps(axes.iter().map(|axis| (axis.len, axis.b_step)));
+    c.check_steps(count, c_step);
+    let whole = Products {
+        axes,
+        a,
+        b,
+        c,
+        c_step,
+        alpha,
+        accumulate,
+        epilogue,
+    };
+    per_float!(T: products(whole: Products<'_, T>))
+}
+
+fn batch_count(axes: &[BatchAxis]) -> usize {
+    axes.iter().map(|axis| axis.len).product()
+}
+
+/// A batch of products whose operands have been checked.
+struct Products<'a, T> {
+    axes: &'a [BatchAxis],
+    a: Matrix<'a, T>,
+    b: Matrix<'a, T>,
+    c: MatrixMut<'a, T>,
+    c_step: usize,
+    alpha: T,
+    accumulate: Accumulate,
+    epilogue: Epilogue<'a, T>,
+}
+
+/// Cuts all products into tiles and runs them.
+fn products<T: Float>(whole: Products<'_, T>) {
+    let Products {
+        axes,
+        a,
+        b,
+        c,
+        c_step,
+        alpha,
+        accumulate,
+        epilogue,
+    } = whole;
+    let (m, k, n) = (a.rows, a.cols, b.cols);
+    if m == 0 || n == 0 {
+        return;
+    }
+    let count = batch_count(axes);
+    let grid = Grid::new(count, m, n, k);
+    let (a_start, b_start) = (a.start(), b.start());
+    let (a_strides, b_strides) = (a.strides(), b.strides());
+    let results = Results {
+        start: c.start(),
+        step: c_step,
+        row: c.row_stride,
+    };
+    let results = &results;
+    par::for_each(grid.tiles(), grid.work(m, n, k), |index| {
+        let (product, rows, cols) = grid.tile(index, m, n);
+        let (a_offset, b_offset) = offsets(axes, product);
+        let tile = Tile {
+            m: rows.len(),
+            n: cols.len(),
+            k,
+            // SAFETY: the matrices were checked to lie in their slices, for every product of the
+            // batch, and the tile's rows and columns are rows and columns of them.
+            a: unsafe { a_start.offset(a_offset + rows.start as isize * a_strides.0) },
+            a_strides,
+            // SAFETY: as above.
+            b: unsafe { b_start.offset(b_offset + cols.start as isize * b_strides.1) },
+            b_strides,
+            // SAFETY: as above.
+            c: unsafe { results.at(product, rows.start, cols.start) },
+            c_row: results.row,
+            alpha,
+            add: accumulate == Accumulate::Add,
+            epilogue: epilogue.columns(cols),
+        };
+        // SAFETY: A and B are borrowed for this call, and C mutably; tiles of C are disjoint
+        // (products by `check_steps`), and each is run once.
+        unsafe { tile.run() };
+    });
+}
+
+/// Where the results go, shared by the tasks that each write a part of them.
+struct Results<T> {
+    start: *mut T,
+    /// Elements from one product, and from one row, to the next.
+    step: usize,
+    row: usize,
+}
+
+// SAFETY: tasks write disjoint tiles.
+unsafe impl<T: Send> Sync for Results<T> {}
+
+impl<T> Results<T> {
+    /// # Safety
+    /// The results have such an element.
+    unsafe fn at(&self, product: usize, row: usize, col: usize) -> *mut T {
+        // SAFETY: by the caller's promise.
+        unsafe { self.start.add(product * self.step + row * self.row + col) }
+    }
+}
+
+/// Where the operands of a product of the batch start.
+fn offsets(axes: &[BatchAxis], product: usize) -> (isize, isize) {
+    let (mut rest, mut a, mut b) = (product, 0, 0);
+    for axis in axes.iter().rev() {
+        let at = (rest % axis.len) as isize;
+        rest /= axis.len;
+        a += at * axis.a_step;
+        b += at * axis.b_step;
+    }
+    (a, b)
+}
+
+/// How C is cut into tiles: by shape alone.
+struct Grid {
+    /// Rows and columns of a full tile.
+    tile_rows: usize,
+    tile_cols: usize,
+    /// Tiles along the rows and columns of one product.
+    down: usize,
+    across: usize,
+    products: usize,
+}
+
+impl Grid {
+    fn new(products: usize, m: usize, n: usize, k: usize) -> Self {
+        let (mut down, mut across) = (m.div_ceil(block::ROWS_MAX), n.div_ceil(block::COLS_MAX));
+        // Enough tiles for eight threads, as long as they are worth a hand-over.
+        while products * down * across < TILES_MIN
+            && (m / down) * (n / across) * k > 2 * TILE_WORK_MIN
+        {
+            if m / down >= n / across {
+                down *= 2
+            } else {
+                across *= 2
+            }
+        }
+        let tile_rows = m.div_ceil(down);
+        let tile_cols = n.div_ceil(across).next_multiple_of(block::COLS_UNIT);
+        Self {
+            tile_rows,
+            tile_cols,
+            down: m.div_ceil(tile_rows),
+            across: n.div_ceil(tile_cols),
+            products,
+        }
+    }
+
+    fn tiles(&self) -> usize {
+        self.products * self.down * self.across
+    }
+
+    /// Nanoseconds on one thread.
+    fn work(&self, m: usize, n: usize, k: usize) -> usize {
+        self.products * m * n * k / MULTIPLY_ADDS_PER_NS
+    }
+
+    /// The product that a tile belongs to, and its rows and columns.
+    fn tile(
+        &self,
+        index: usize,
+        m: usize,
+        n: usize,
+    ) -> (usize, std::ops::Range<usize>, std::ops::Range<usize>) {
+        let (product, index) = (
+            index / (self.down * self.across),
+            index % (self.down * self.across),
+        );
+        let row = index / self.across * self.tile_rows;
+        let col = index % self.across * self.tile_cols;
+        (
+            product,
+            row..m.min(row + self.tile_rows),
+            col..n.min(col + self.tile_cols),
+        )
+    }
+}
+
+/// How many tiles a large product has at least.
+const TILES_MIN: usize = 8;
+
+/// How many multiply-adds a tile has at least, if the product has them.
+const TILE_WORK_MIN: usize = 1 << 18;
+
+/// A cautious estimate of one thread's speed.
+const MULTIPLY_ADDS_PER_NS: usize = 50;
+
+#[cfg(test)]
+mod tests;

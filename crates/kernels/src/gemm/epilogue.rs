@@ -1,0 +1,100 @@
+//! What follows a product while its tile is still in cache: bias and activation.
+
+use std::fmt;
+use std::ops::Range;
+
+use pulp::Simd;
+
+use crate::Float;
+use crate::simd::Vector;
+
+/// A function applied to every element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// `max(x, 0)`; NaN stays NaN.
+    Relu,
+}
+
+/// What is done to C after the product.
+#[derive(Clone, Copy, Debug)]
+pub enum Epilogue<'a, T> {
+    /// Nothing.
+    None,
+    /// `c[i][j] + bias[j]`
+    Bias(&'a [T]),
+    /// `act(c[i][j])`
+    Act(Activation),
+    /// `act(c[i][j] + bias[j])`
+    BiasAct(&'a [T], Activation),
+}
+
+impl<'a, T: Float> Epilogue<'a, T> {
+    /// Whether the bias, if there is one, has `n` elements.
+    pub(super) fn fits(&self, n: usize) -> bool {
+        self.bias().is_none_or(|bias| bias.len() == n)
+    }
+
+    /// The epilogue of some of the columns.
+    pub(super) fn columns(&self, cols: Range<usize>) -> Self {
+        match *self {
+            Self::None => Self::None,
+            Self::Bias(bias) => Self::Bias(&bias[cols]),
+            Self::Act(act) => Self::Act(act),
+            Self::BiasAct(bias, act) => Self::BiasAct(&bias[cols], act),
+        }
+    }
+
+    fn bias(&self) -> Option<&'a [T]> {
+        match *self {
+            Self::None | Self::Act(_) => None,
+            Self::Bias(bias) | Self::BiasAct(bias, _) => Some(bias),
+        }
+    }
+
+    /// Applies it to a row of C.
+    #[inline(always)]
+    pub(super) fn apply<S: Simd>(&self, simd: S, row: &mut [T]) {
+        match *self {
+            Self::None => {}
+            Self::Bias(bias) => map2(simd, row, bias, |x, b| x + b),
+            Self::Act(Activation::Relu) => map(simd, row, relu),
+            Self::BiasAct(bias, Activation::Relu) => map2(simd, row, bias, |x, b| relu(x + b)),
+        }
+    }
+}
+
+/// For messages: the bias's shape, if there is a bias.
+impl<T: Float> fmt::Display for Epilogue<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.bias() {
+            None => Ok(()),
+            Some(bias) => write!(f, ", bias [{}]", bias.len()),
+        }
+    }
+}
+
+#[inline(always)]
+fn relu<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
+    let zero = x.same(T::ZERO);
+    x.less(zero).select(zero, x)
+}
+
+#[inline(always)]
+fn map<T: Float, S: Simd>(simd: S, row: &mut [T], f: impl Fn(Vector<T, S>) -> Vector<T, S>) {
+    for lanes in row.chunks_mut(T::lanes::<S>()) {
+        f(Vector::load(simd, lanes)).store(lanes);
+    }
+}
+
+#[inline(always)]
+fn map2<T: Float, S: Simd>(
+    simd: S,
+    row: &mut [T],
+    other: &[T],
+    f: impl Fn(Vector<T, S>, Vector<T, S>) -> Vector<T, S>,
+) {
+    let lanes = T::lanes::<S>();
+    for (lanes, other) in row.chunks_mut(lanes).zip(other.chunks(lanes)) {
+        f(Vector::load(simd, lanes), Vector::load(simd, other)).store(lanes);
+    }
+}
