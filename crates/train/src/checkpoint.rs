@@ -1,0 +1,423 @@
+//! [`Checkpoint`]: named tensors, numbers and texts in one safetensors file.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use backstitch_data::Error;
+use backstitch_tensor::{
+    DType, Element, Float, Module, Rng, RngState, Slot, SlotMut, Tensor, for_each, for_each_mut,
+};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::file;
+
+/// The key under which a checkpoint's kind and version stand in the file's metadata.
+const KIND: &str = "backstitch.kind";
+
+/// Everything that a run needs to go on: model, optimizer, generators, positions.
+///
+/// A checkpoint is one file in the safetensors format, so that any tool can read the weights. It
+/// has a *kind*, a text that names the program and the version of its layout; loading refuses
+/// another kind. Names are dotted paths.
+///
+/// # Examples
+/// ```
+/// use backstitch_tensor::{Rng, Tensor};
+/// use backstitch_train::Checkpoint;
+///
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("run.safetensors");
+/// let (weights, mut rng) = (Tensor::from([1.0f32, 2.0]), Rng::seed(1));
+///
+/// let mut checkpoint = Checkpoint::new("demo 1");
+/// checkpoint.put_tensor("weights", &weights);
+/// checkpoint.put_rng("rng", &rng);
+/// checkpoint.put_words("epoch", &[7]);
+/// checkpoint.save(&path)?;
+///
+/// let checkpoint = Checkpoint::load(&path, "demo 1")?;
+/// assert_eq!(checkpoint.tensor::<f32>("weights")?.to_vec(), [1.0, 2.0]);
+/// assert_eq!(checkpoint.rng("rng")?, rng);
+/// assert_eq!(checkpoint.words("epoch")?, [7]);
+/// # rng.next_u64();
+/// # Ok::<(), backstitch_data::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    kind: String,
+    entries: BTreeMap<String, Entry>,
+    texts: BTreeMap<String, String>,
+}
+
+/// A tensor as it stands in the file.
+#[derive(Clone, Debug, PartialEq)]
+struct Entry {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    /// Little-endian, row-major.
+    bytes: Vec<u8>,
+}
+
+/// What goes in.
+impl Checkpoint {
+    /// An empty checkpoint of a kind, such as `"fashion_mnist 1"`.
+    pub fn new(kind: impl Into<String>) -> Self {
+        Checkpoint { kind: kind.into(), entries: BTreeMap::new(), texts: BTreeMap::new() }
+    }
+
+    /// Adds a tensor, bit for bit.
+    pub fn put_tensor<T: Element>(&mut self, name: impl Into<String>, x: &Tensor<T>) {
+        let (dtype, bytes) = to_bytes(&x.to_vec());
+        self.entries.insert(name.into(), Entry { dtype, shape: x.shape().to_vec(), bytes });
+    }
+
+    /// Adds whole numbers.
+    pub fn put_words(&mut self, name: impl Into<String>, words: &[u64]) {
+        let bytes = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let entry = Entry { dtype: Dtype::U64, shape: vec![words.len()], bytes };
+        self.entries.insert(name.into(), entry);
+    }
+
+    /// Adds numbers, bit for bit.
+    pub fn put_numbers(&mut self, name: impl Into<String>, numbers: &[f64]) {
+        self.put_tensor(name, &Tensor::from(numbers));
+    }
+
+    /// Adds a text.
+    pub fn put_text(&mut self, name: impl Into<String>, text: impl Into<String>) {
+        self.texts.insert(name.into(), text.into());
+    }
+
+    /// Adds where a generator stands.
+    pub fn put_rng(&mut self, name: impl Into<String>, rng: &Rng) {
+        let state = rng.state();
+        let key = state.seed.chunks(8).map(|bytes| {
+            u64::from_le_bytes(bytes.try_into().expect("a key has four times eight bytes"))
+        });
+        let position = [state.stream, state.words as u64, (state.words >> 64) as u64];
+        self.put_words(name, &key.chain(position).collect::<Vec<u64>>());
+    }
+
+    /// Adds all tensors of a module: parameters and running statistics, under `name`.
+    pub fn put_module<T: Float>(&mut self, name: &str, module: &impl Module<T>) {
+        for_each(module, |path, slot| {
+            let path = join(name, path);
+            match slot {
+                Slot::Param(param) => self.put_tensor(path, param),
+                Slot::Tensor(x) => self.put_tensor(path, x),
+                Slot::Running(running) => self.put_tensor(path, &running.get()),
+            }
+        });
+    }
+}
+
+/// What comes out.
+impl Checkpoint {
+    /// The names of all tensors.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
+    /// A tensor.
+    ///
+    /// # Errors
+    /// When there is none of this name, or it has another element type.
+    pub fn tensor<T: Element>(&self, name: &str) -> Result<Tensor<T>, Error> {
+        let entry = self.entry(name)?;
+        let data = from_bytes::<T>(entry).ok_or_else(|| {
+            Error::mismatch(name, format!("a tensor of {}", T::DTYPE), format!("{:?}", entry.dtype))
+        })?;
+        Ok(Tensor::from_vec(data, &entry.shape))
+    }
+
+    /// Whole numbers.
+    ///
+    /// # Errors
+    /// When there are none of this name.
+    pub fn words(&self, name: &str) -> Result<Vec<u64>, Error> {
+        let entry = self.entry(name)?;
+        if entry.dtype != Dtype::U64 {
+            return Err(Error::mismatch(name, "whole numbers", format!("{:?}", entry.dtype)));
+        }
+        let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("chunks of eight"));
+        Ok(entry.bytes.chunks_exact(8).map(word).collect())
+    }
+
+    /// Numbers.
+    ///
+    /// # Errors
+    /// When there are none of this name.
+    pub fn numbers(&self, name: &str) -> Result<Vec<f64>, Error> {
+        Ok(self.tensor::<f64>(name)?.to_vec())
+    }
+
+    /// A text.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn text(&self, name: &str) -> Result<&str, Error> {
+        let text = self.texts.get(name).map(String::as_str);
+        text.ok_or_else(|| Error::mismatch(name, "a text of this name", "none"))
+    }
+
+    /// A generator that goes on where the saved one stood.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn rng(&self, name: &str) -> Result<Rng, Error> {
+        let words = self.words(name)?;
+        let &[a, b, c, d, stream, low, high] = &words[..] else {
+            return Err(Error::mismatch(name, "a generator's 7 numbers", format!("{}", words.len())));
+        };
+        let mut seed = [0; 32];
+        for (bytes, word) in seed.chunks_mut(8).zip([a, b, c, d]) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
+        let words = u128::from(high) << 64 | u128::from(low);
+        Ok(Rng::from_state(&RngState { seed, stream, words }))
+    }
+
+    /// Puts the saved tensors under `name` into a module of the same structure.
+    ///
+    /// # Errors
+    /// When a tensor is missing, unexpected or of another shape; the error names all of them, and
+    /// the module stays as it was.
+    pub fn load_module<T: Float>(
+        &self,
+        name: &str,
+        module: &mut impl Module<T>,
+    ) -> Result<(), Error> {
+        let mut found = self.matching(name, module)?;
+        for_each_mut(module, |path, slot| {
+            let x = found.remove(path).expect("every name was matched");
+            match slot {
+                SlotMut::Param(param) => param.set(&x),
+                SlotMut::Tensor(tensor) => *tensor = x,
+                SlotMut::Running(running) => running.set(x),
+            }
+        });
+        Ok(())
+    }
+
+    /// The saved tensor for each tensor of the module, by its name in the module.
+    fn matching<T: Float>(
+        &self,
+        name: &str,
+        module: &impl Module<T>,
+    ) -> Result<HashMap<String, Tensor<T>>, Error> {
+        let mut wanted = BTreeMap::new();
+        for_each(module, |path, slot| {
+            let shape = match slot {
+                Slot::Param(param) => param.shape().to_vec(),
+                Slot::Tensor(x) => x.shape().to_vec(),
+                Slot::Running(running) => running.get().shape().to_vec(),
+            };
+            wanted.insert(path.to_string(), shape);
+        });
+        let prefix = join(name, "");
+        let own = |full: &&str| full.strip_prefix(&prefix).map(str::to_string);
+        let unexpected: Vec<String> = self
+            .names()
+            .filter_map(|full| own(&full))
+            .filter(|path| !wanted.contains_key(path))
+            .map(|path| format!("unexpected {path}"))
+            .collect();
+        let mut problems = unexpected;
+        let mut found = HashMap::new();
+        for (path, shape) in wanted {
+            match self.tensor::<T>(&join(name, &path)) {
+                Ok(x) if x.shape() == shape => {
+                    found.insert(path, x);
+                }
+                Ok(x) => problems.push(format!("{path} of shape {:?}, not {shape:?}", x.shape())),
+                Err(_) if !self.entries.contains_key(&join(name, &path)) => {
+                    problems.push(format!("missing {path}"));
+                }
+                Err(error) => problems.push(error.to_string()),
+            }
+        }
+        match problems.is_empty() {
+            true => Ok(found),
+            false => Err(Error::mismatch(name, "the tensors of this model", problems.join(", "))),
+        }
+    }
+
+    fn entry(&self, name: &str) -> Result<&Entry, Error> {
+        let entry = self.entries.get(name);
+        entry.ok_or_else(|| Error::mismatch(name, "a tensor of this name", "none"))
+    }
+}
+
+/// Files.
+impl Checkpoint {
+    /// Writes the checkpoint to a temporary file, syncs it and renames it to `path`: a run that is
+    /// killed at any moment leaves the old checkpoint or the new one.
+    ///
+    /// # Errors
+    /// When the system cannot write there.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        file::write_atomically(path, &self.to_bytes())
+    }
+
+    /// Reads a checkpoint of this kind.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no whole safetensors file, or is of another kind.
+    pub fn load(path: impl AsRef<Path>, kind: &str) -> Result<Self, Error> {
+        let path = path.as_ref();
+        Self::parse(&file::read(path)?, kind).map_err(|error| error.in_file(path))
+    }
+
+    /// The bytes of the file.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut texts: HashMap<String, String> =
+            self.texts.iter().map(|(name, text)| (name.clone(), text.clone())).collect();
+        texts.insert(KIND.to_string(), self.kind.clone());
+        let view = |(name, entry): (&String, &Entry)| {
+            let view = TensorView::new(entry.dtype, entry.shape.clone(), &entry.bytes);
+            (name.clone(), view.expect("an entry has as many bytes as its shape asks for"))
+        };
+        let views: Vec<_> = self.entries.iter().map(view).collect();
+        safetensors::serialize(views, Some(texts)).expect("names and shapes can be written as JSON")
+    }
+
+    /// Reads the bytes of a file; never panics.
+    ///
+    /// # Errors
+    /// When they are no whole safetensors file, or of another kind.
+    pub fn parse(bytes: &[u8], kind: &str) -> Result<Self, Error> {
+        let refuse = |error: safetensors::SafeTensorError| {
+            Error::mismatch("safetensors", "a whole file in this format", error.to_string())
+        };
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(refuse)?;
+        let file = SafeTensors::deserialize(bytes).map_err(refuse)?;
+        let mut texts: BTreeMap<String, String> =
+            metadata.metadata().clone().unwrap_or_default().into_iter().collect();
+        let found = texts.remove(KIND).unwrap_or_else(|| "a file without a kind".to_string());
+        if found != kind {
+            return Err(Error::mismatch("checkpoint", format!("kind {kind:?}"), format!("{found:?}")));
+        }
+        let entry = |(name, view): (&str, TensorView<'_>)| {
+            let (dtype, shape) = (view.dtype(), view.shape().to_vec());
+            (name.to_string(), Entry { dtype, shape, bytes: view.data().to_vec() })
+        };
+        Ok(Checkpoint { kind: found, entries: file.iter().map(entry).collect(), texts })
+    }
+}
+
+/// `name.path`, or `path` where there is no name; `name.` for an empty path.
+fn join(name: &str, path: &str) -> String {
+    match name {
+        "" => path.to_string(),
+        _ => format!("{name}.{path}"),
+    }
+}
+
+/// The elements as little-endian bytes. Goes through the types that hold each exactly.
+fn to_bytes<T: Element>(data: &[T]) -> (Dtype, Vec<u8>) {
+    match T::DTYPE {
+        DType::F32 => (Dtype::F32, data.iter().flat_map(|x| x.cast::<f32>().to_le_bytes()).collect()),
+        DType::F64 => (Dtype::F64, data.iter().flat_map(|x| x.cast::<f64>().to_le_bytes()).collect()),
+        DType::I64 => (Dtype::I64, data.iter().flat_map(|x| x.cast::<i64>().to_le_bytes()).collect()),
+        DType::Bool => (Dtype::BOOL, data.iter().map(|x| x.cast::<u8>()).collect()),
+        DType::U8 => (Dtype::U8, data.iter().map(|x| x.cast::<u8>()).collect()),
+    }
+}
+
+/// The elements of an entry; `None` for another element type.
+fn from_bytes<T: Element>(entry: &Entry) -> Option<Vec<T>> {
+    /// Reads numbers of `N` bytes.
+    fn numbers<const N: usize, A, T>(bytes: &[u8], read: fn([u8; N]) -> A, cast: fn(A) -> T) -> Vec<T> {
+        let read = |chunk: &[u8]| cast(read(chunk.try_into().expect("chunks of N bytes")));
+        bytes.chunks_exact(N).map(read).collect()
+    }
+    let bytes = &entry.bytes;
+    match (T::DTYPE, entry.dtype) {
+        (DType::F32, Dtype::F32) => Some(numbers(bytes, f32::from_le_bytes, T::from_f32)),
+        (DType::F64, Dtype::F64) => Some(numbers(bytes, f64::from_le_bytes, T::from_f64)),
+        (DType::I64, Dtype::I64) => Some(numbers(bytes, i64::from_le_bytes, T::from_i64)),
+        (DType::Bool, Dtype::BOOL) => Some(bytes.iter().map(|&b| T::from_bool(b != 0)).collect()),
+        (DType::U8, Dtype::U8) => Some(bytes.iter().map(|&b| T::from_u8(b)).collect()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backstitch_tensor::{Param, Running};
+
+    type Pair = (Param, Running);
+
+    fn pair(a: f32, b: f32) -> Pair {
+        (Param::new(Tensor::from([a, b])), Running::new(Tensor::scalar(a)))
+    }
+
+    #[test]
+    fn every_element_type_keeps_its_bits() {
+        let mut saved = Checkpoint::new("test 1");
+        let odd = [f32::NAN, -0.0, f32::INFINITY, f32::MIN_POSITIVE / 2.0];
+        saved.put_tensor("f32", &Tensor::from(odd));
+        saved.put_tensor("f64", &Tensor::from([[0.1f64], [-0.0]]));
+        saved.put_tensor("i64", &Tensor::from([i64::MIN, i64::MAX]));
+        saved.put_tensor("bool", &Tensor::from([true, false]));
+        saved.put_tensor("u8", &Tensor::<u8>::from([0, 255]));
+        saved.put_text("note", "a \"quoted\" word");
+        let loaded = Checkpoint::parse(&saved.to_bytes(), "test 1").unwrap();
+        assert_eq!(saved, loaded);
+        let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&loaded.tensor::<f32>("f32").unwrap().to_vec()), bits(&odd));
+        assert_eq!(loaded.tensor::<f64>("f64").unwrap().shape(), [2, 1]);
+        assert_eq!(loaded.tensor::<bool>("bool").unwrap().to_vec(), [true, false]);
+        assert_eq!(loaded.text("note").unwrap(), "a \"quoted\" word");
+    }
+
+    #[test]
+    fn another_type_kind_or_name_is_refused_in_one_line() {
+        let mut saved = Checkpoint::new("test 1");
+        saved.put_tensor("x", &Tensor::from([1.0f32]));
+        let check = |error: Error, want: &str| assert_eq!(error.to_string(), want);
+        let other = Checkpoint::parse(&saved.to_bytes(), "test 2").unwrap_err();
+        check(other, "checkpoint: expected kind \"test 2\", found \"test 1\"");
+        check(saved.tensor::<f64>("x").unwrap_err(), "x: expected a tensor of f64, found F32");
+        check(saved.words("y").unwrap_err(), "y: expected a tensor of this name, found none");
+    }
+
+    #[test]
+    fn modules_come_back_and_mismatches_change_nothing() {
+        let mut saved = Checkpoint::new("test 1");
+        saved.put_module("model", &pair(1.0, 2.0));
+        let mut loaded = pair(0.0, 0.0);
+        saved.load_module("model", &mut loaded).unwrap();
+        assert_eq!((loaded.0.to_vec(), loaded.1.get().item()), (vec![1.0, 2.0], 1.0));
+
+        let mut other = (Param::new(Tensor::from([9.0f32])), Param::new(Tensor::scalar(9.0f32)), 1u8);
+        let mut more = (other.0.clone(), other.1.clone(), other.0.clone());
+        let error = saved.load_module("model", &mut more).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "model: expected the tensors of this model, found 0 of shape [2], not [1], missing 2"
+        );
+        assert_eq!(more.0.to_vec(), [9.0]);
+        other.0.set(&Tensor::from([3.0]));
+        let error = saved.load_module::<f32>("model", &mut other.1).unwrap_err().to_string();
+        assert!(error.contains("unexpected 0"), "{error}");
+    }
+
+    #[test]
+    fn truncated_and_mutated_files_are_refused_without_panic() {
+        let mut saved = Checkpoint::new("test 1");
+        saved.put_tensor("x", &Tensor::from([1.0f32, 2.0, 3.0]));
+        let bytes = saved.to_bytes();
+        for len in 0..bytes.len() {
+            assert!(Checkpoint::parse(&bytes[..len], "test 1").is_err(), "{len} bytes");
+        }
+        let mut rng = Rng::seed(3);
+        for _ in 0..2000 {
+            let mut mutated = bytes.clone();
+            let at = rng.next_u64() as usize % mutated.len();
+            mutated[at] = rng.next_u64() as u8;
+            let _ = Checkpoint::parse(&mutated, "test 1");
+        }
+    }
+}
