@@ -1,7 +1,5 @@
 //! [`OpSpec`]: what the registry knows about an op, from which its tests, benches and table follow.
 
-use backstitch_kernels::Float;
-
 use crate::rng::Rng;
 use crate::tensor::Tensor;
 
@@ -174,9 +172,4 @@ pub enum Tolerance {
     Ulps(f64, &'static str),
     /// So many epsilons of the sum of the terms' magnitudes, which the function gives, and why.
     Terms(f64, fn(&[Tensor<f64>]) -> Tensor<f64>, &'static str),
-}
-
-/// The same values in another precision.
-pub(crate) fn cast<A: Float, B: Float>(x: &Tensor<A>) -> Tensor<B> {
-    Tensor::from_vec(x.to_vec().iter().map(|x| B::from_f64(x.to_f64())).collect(), x.shape())
 }

@@ -58,6 +58,13 @@ struct Entry {
     bytes: Vec<u8>,
 }
 
+impl Entry {
+    fn view(&self) -> TensorView<'_> {
+        TensorView::new(self.dtype, self.shape.clone(), &self.bytes)
+            .expect("an entry has as many bytes as its shape asks for")
+    }
+}
+
 /// What goes in.
 impl Checkpoint {
     /// An empty checkpoint of a kind, such as `"fashion_mnist 1"`.
@@ -273,11 +280,7 @@ impl Checkpoint {
         let mut texts: HashMap<String, String> =
             self.texts.iter().map(|(name, text)| (name.clone(), text.clone())).collect();
         texts.insert(KIND.to_string(), self.kind.clone());
-        let view = |(name, entry): (&String, &Entry)| {
-            let view = TensorView::new(entry.dtype, entry.shape.clone(), &entry.bytes);
-            (name.clone(), view.expect("an entry has as many bytes as its shape asks for"))
-        };
-        let views: Vec<_> = self.entries.iter().map(view).collect();
+        let views = self.entries.iter().map(|(name, entry)| (name.clone(), entry.view()));
         safetensors::serialize(views, Some(texts)).expect("names and shapes can be written as JSON")
     }
 

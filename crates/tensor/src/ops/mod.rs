@@ -14,6 +14,8 @@ mod exp;
 mod expand;
 mod extreme;
 mod gather;
+mod linear;
+mod matmul;
 mod max;
 mod mean;
 mod min;
@@ -35,6 +37,8 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     exp::SPECS,
     expand::SPECS,
     gather::SPECS,
+    linear::SPECS,
+    matmul::SPECS,
     max::SPECS,
     mean::SPECS,
     min::SPECS,
