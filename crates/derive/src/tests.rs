@@ -41,7 +41,12 @@ fn fields_are_visited_under_their_names() {
         parse_quote! { struct Pair(Linear, #[module(rename = "last")] Linear); },
         &[r#"(__visitor, "0", &self.0)"#, r#"(__visitor, "last", &self.1)"#],
     );
-    assert!(!expand(parse_quote!(struct Relu;)).contains("::field"));
+    assert!(
+        !expand(parse_quote!(
+            struct Relu;
+        ))
+        .contains("::field")
+    );
 }
 
 #[test]
@@ -89,7 +94,12 @@ fn variants_are_transparent_unless_they_have_several_fields() {
         parse_quote! { enum Step { #[module(rename = "b")] Block(Linear, Linear) } },
         &[r#""b.0""#, r#""b.1""#],
     );
-    check_contains(parse_quote!(enum Never {}), &["match *self {}"]);
+    check_contains(
+        parse_quote!(
+            enum Never {}
+        ),
+        &["match *self {}"],
+    );
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub use check::{
 pub use graph::{detect_anomaly, no_grad, with_decomposition};
 pub use module::{
     Module, Param, Running, Slot, SlotMut, Visitor, VisitorMut, for_each, for_each_mut,
+    for_each_param, for_each_param_mut,
 };
 pub use reverse::Gradients;
 pub use rng::{Rng, RngState};

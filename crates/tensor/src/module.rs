@@ -37,6 +37,12 @@ impl<T: Float> Param<T> {
         self.value.is_tracked()
     }
 
+    /// The number of the parameter's leaf, by which [`Gradients`](crate::Gradients) know it: equal
+    /// to no other in this process. `None` while the parameter is frozen, another one afterwards.
+    pub fn leaf_id(&self) -> Option<u64> {
+        self.value.node().map(|node| node.id)
+    }
+
     /// Stops gradients and optimizers from reaching the parameter, or lets them again.
     pub fn set_trainable(&mut self, trainable: bool) {
         if trainable != self.is_trainable() {
@@ -169,6 +175,11 @@ pub enum SlotMut<'a, T: Float = f32> {
 /// let (dx, dy) = grad(|(x, y): &(Tensor, Tensor)| x * y, &pair);
 /// assert_eq!((dx.item(), dy.item()), (5.0, 2.0));
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `Module<{T}>`",
+    label = "not made of tensors of `{T}`",
+    note = "derive it with #[derive(Module)], or pass over the field with #[module(skip)]"
+)]
 pub trait Module<T: Float = f32> {
     /// Shows every tensor to the visitor, in order, each under its name.
     fn visit<'a>(&'a self, visitor: &mut Visitor<'_, 'a, T>);
@@ -179,53 +190,70 @@ pub trait Module<T: Float = f32> {
 
 /// Walks a module; see [`Module::visit`] and [`for_each`].
 pub struct Visitor<'v, 'a, T: Float> {
-    path: String,
+    path: Path,
     see: &'v mut dyn FnMut(&str, Slot<'a, T>),
 }
 
 impl<'a, T: Float> Visitor<'_, 'a, T> {
     /// Visits a part of the module under its name.
     pub fn field<M: Module<T> + ?Sized>(&mut self, name: impl fmt::Display, part: &'a M) {
-        let outer = enter(&mut self.path, name);
+        let outer = self.path.enter(name);
         part.visit(self);
-        self.path.truncate(outer);
+        self.path.leave(outer);
     }
 
     /// Shows a tensor under the present name.
     pub fn slot(&mut self, slot: Slot<'a, T>) {
-        (self.see)(&self.path, slot);
+        (self.see)(&self.path.name, slot);
     }
 }
 
 /// Walks a module that may change; see [`Module::visit_mut`] and [`for_each_mut`].
 pub struct VisitorMut<'v, 'a, T: Float> {
-    path: String,
+    path: Path,
     see: &'v mut dyn FnMut(&str, SlotMut<'a, T>),
 }
 
 impl<'a, T: Float> VisitorMut<'_, 'a, T> {
     /// Visits a part of the module under its name.
     pub fn field<M: Module<T> + ?Sized>(&mut self, name: impl fmt::Display, part: &'a mut M) {
-        let outer = enter(&mut self.path, name);
+        let outer = self.path.enter(name);
         part.visit_mut(self);
-        self.path.truncate(outer);
+        self.path.leave(outer);
     }
 
     /// Shows a tensor under the present name.
     pub fn slot(&mut self, slot: SlotMut<'a, T>) {
-        (self.see)(&self.path, slot);
+        (self.see)(&self.path.name, slot);
     }
 }
 
-/// Appends a name to a dotted path; returns the length to cut it back to.
-fn enter(path: &mut String, name: impl fmt::Display) -> usize {
-    use fmt::Write;
-    let outer = path.len();
-    if outer > 0 {
-        path.push('.');
+/// Where a visitor is, if anyone asks.
+struct Path {
+    name: String,
+    /// Without names a walk costs no more than the visits.
+    named: bool,
+}
+
+impl Path {
+    fn new(named: bool) -> Self {
+        Path { name: String::new(), named }
     }
-    write!(path, "{name}").expect("writing to a string cannot fail");
-    outer
+
+    /// Appends a name; returns the length to cut the path back to.
+    fn enter(&mut self, name: impl fmt::Display) -> usize {
+        use fmt::Write;
+        let outer = self.name.len();
+        if self.named {
+            let dot = if outer > 0 { "." } else { "" };
+            write!(self.name, "{dot}{name}").expect("writing to a string cannot fail");
+        }
+        outer
+    }
+
+    fn leave(&mut self, outer: usize) {
+        self.name.truncate(outer);
+    }
 }
 
 /// Calls `see` with the dotted name and the slot of every tensor in `module`.
@@ -233,7 +261,7 @@ pub fn for_each<'a, T: Float, M: Module<T> + ?Sized>(
     module: &'a M,
     mut see: impl FnMut(&str, Slot<'a, T>),
 ) {
-    module.visit(&mut Visitor { path: String::new(), see: &mut see });
+    module.visit(&mut Visitor { path: Path::new(true), see: &mut see });
 }
 
 /// Calls `see` with the dotted name and the slot of every tensor in `module`, to change them.
@@ -241,7 +269,33 @@ pub fn for_each_mut<'a, T: Float, M: Module<T> + ?Sized>(
     module: &'a mut M,
     mut see: impl FnMut(&str, SlotMut<'a, T>),
 ) {
-    module.visit_mut(&mut VisitorMut { path: String::new(), see: &mut see });
+    module.visit_mut(&mut VisitorMut { path: Path::new(true), see: &mut see });
+}
+
+/// Calls `see` with every parameter in `module`, in order, without spending time on names.
+pub fn for_each_param<'a, T: Float, M: Module<T> + ?Sized>(
+    module: &'a M,
+    mut see: impl FnMut(&'a Param<T>),
+) {
+    let mut see = |_: &str, slot: Slot<'a, T>| {
+        if let Slot::Param(param) = slot {
+            see(param);
+        }
+    };
+    module.visit(&mut Visitor { path: Path::new(false), see: &mut see });
+}
+
+/// Calls `see` with every parameter in `module`, in order, to change it; see [`for_each_param`].
+pub fn for_each_param_mut<'a, T: Float, M: Module<T> + ?Sized>(
+    module: &'a mut M,
+    mut see: impl FnMut(&'a mut Param<T>),
+) {
+    let mut see = |_: &str, slot: SlotMut<'a, T>| {
+        if let SlotMut::Param(param) = slot {
+            see(param);
+        }
+    };
+    module.visit_mut(&mut VisitorMut { path: Path::new(false), see: &mut see });
 }
 
 impl<T: Float> Module<T> for Tensor<T> {

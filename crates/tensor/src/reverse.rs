@@ -7,6 +7,7 @@ use std::sync::Arc;
 use backstitch_kernels::{Float, elementwise};
 
 use crate::graph::{Kind, Node, NodeId, mode};
+use crate::module::{Module, Slot, for_each};
 use crate::op::{Record, Site, panic_on_anomaly};
 use crate::tensor::Tensor;
 
@@ -131,6 +132,27 @@ impl<T: Float> Gradients<T> {
     /// The gradient of a leaf, such as a parameter; `None` where the loss did not reach it.
     pub fn get(&self, leaf: &Tensor<T>) -> Option<&Tensor<T>> {
         self.by_leaf.get(&leaf.node()?.id)
+    }
+
+    /// The names of the trainable parameters of `model` that the loss did not reach.
+    ///
+    /// # Examples
+    /// ```
+    /// use backstitch_tensor::{Param, Tensor};
+    ///
+    /// let model = (Param::new(Tensor::scalar(2.0)), Param::new(Tensor::scalar(3.0)));
+    /// let grads = (&*model.1 * 5.0).backward();
+    /// assert_eq!(grads.missing(&model), ["0"]);
+    /// ```
+    pub fn missing<M: Module<T> + ?Sized>(&self, model: &M) -> Vec<String> {
+        let mut names = Vec::new();
+        for_each(model, |name, slot| match slot {
+            Slot::Param(param) if param.is_trainable() && self.get(param).is_none() => {
+                names.push(name.to_string());
+            }
+            _ => {}
+        });
+        names
     }
 
     /// Replaces the gradient of a leaf, or adds one.
