@@ -374,10 +374,7 @@ macro_rules! per_float {
     }};
 }
 
-#[allow(
-    unused_imports,
-    reason = "kernels take it into use one after the other"
-)]
+#[allow(unused_imports, reason = "kernels take it into use one after the other")]
 pub(crate) use per_float;
 
 /// Gives a value of type `A` the name `B` of the same type; see [`per_float!`].

@@ -76,16 +76,7 @@ pub fn gemm<T: Float>(
         c.cols,
         epilogue,
     );
-    let whole = Products {
-        axes: &[],
-        a,
-        b,
-        c,
-        c_step: 0,
-        alpha,
-        accumulate,
-        epilogue,
-    };
+    let whole = Products { axes: &[], a, b, c, c_step: 0, alpha, accumulate, epilogue };
     per_float!(T: products(whole: Products<'_, T>))
 }
 
@@ -126,16 +117,7 @@ pub fn gemm_batched<T: Float>(
     a.check_steps(axes.iter().map(|axis| (axis.len, axis.a_step)));
     b.check_steps(axes.iter().map(|axis| (axis.len, axis.b_step)));
     c.check_steps(count, c_step);
-    let whole = Products {
-        axes,
-        a,
-        b,
-        c,
-        c_step,
-        alpha,
-        accumulate,
-        epilogue,
-    };
+    let whole = Products { axes, a, b, c, c_step, alpha, accumulate, epilogue };
     per_float!(T: products(whole: Products<'_, T>))
 }
 
@@ -157,16 +139,7 @@ struct Products<'a, T> {
 
 /// Cuts all products into tiles and runs them.
 fn products<T: Float>(whole: Products<'_, T>) {
-    let Products {
-        axes,
-        a,
-        b,
-        c,
-        c_step,
-        alpha,
-        accumulate,
-        epilogue,
-    } = whole;
+    let Products { axes, a, b, c, c_step, alpha, accumulate, epilogue } = whole;
     let (m, k, n) = (a.rows, a.cols, b.cols);
     if m == 0 || n == 0 {
         return;
@@ -175,11 +148,7 @@ fn products<T: Float>(whole: Products<'_, T>) {
     let grid = Grid::new(count, m, n, k);
     let (a_start, b_start) = (a.start(), b.start());
     let (a_strides, b_strides) = (a.strides(), b.strides());
-    let results = Results {
-        start: c.start(),
-        step: c_step,
-        row: c.row_stride,
-    };
+    let results = Results { start: c.start(), step: c_step, row: c.row_stride };
     let results = &results;
     par::for_each(grid.tiles(), grid.work(m, n, k), |index| {
         let (product, rows, cols) = grid.tile(index, m, n);
@@ -258,11 +227,7 @@ impl Grid {
         while products * down * across < TILES_MIN
             && (m / down) * (n / across) * k > 2 * TILE_WORK_MIN
         {
-            if m / down >= n / across {
-                down *= 2
-            } else {
-                across *= 2
-            }
+            if m / down >= n / across { down *= 2 } else { across *= 2 }
         }
         let tile_rows = m.div_ceil(down);
         let tile_cols = n.div_ceil(across).next_multiple_of(block::COLS_UNIT);
@@ -291,17 +256,11 @@ impl Grid {
         m: usize,
         n: usize,
     ) -> (usize, std::ops::Range<usize>, std::ops::Range<usize>) {
-        let (product, index) = (
-            index / (self.down * self.across),
-            index % (self.down * self.across),
-        );
+        let (product, index) =
+            (index / (self.down * self.across), index % (self.down * self.across));
         let row = index / self.across * self.tile_rows;
         let col = index % self.across * self.tile_cols;
-        (
-            product,
-            row..m.min(row + self.tile_rows),
-            col..n.min(col + self.tile_cols),
-        )
+        (product, row..m.min(row + self.tile_rows), col..n.min(col + self.tile_cols))
     }
 }
 

@@ -8,37 +8,18 @@
 //! `work` is the estimated time of the whole loop on one thread, in nanoseconds. A loop that is
 //! too short to share, or that starts inside a task of another loop, runs on the calling thread.
 
-use std::cell::Cell;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-
-/// Loops below this estimate run on the calling thread, in nanoseconds: waking rayon's workers
-/// costs 5 to 50 microseconds.
-const WORK_MIN: usize = 50_000;
+mod team;
 
 /// Runs `task(0)`, ..., `task(tasks - 1)`, in any order and perhaps at the same time.
+///
+/// # Panics
+/// When a task panics; the others may have run or not.
+#[inline]
 pub fn for_each(tasks: usize, work: usize, task: impl Fn(usize) + Sync) {
-    let threads = rayon::current_num_threads().min(tasks);
-    if threads <= 1 || work < WORK_MIN || IN_TASK.get() {
-        return (0..tasks).for_each(task);
+    if tasks == 1 {
+        return task(0);
     }
-    let next = AtomicUsize::new(0);
-    let take_tasks = || {
-        let _inside = InTask::enter();
-        loop {
-            let index = next.fetch_add(1, Relaxed);
-            if index >= tasks {
-                break;
-            }
-            task(index);
-        }
-    };
-    rayon::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(|_| take_tasks());
-        }
-        take_tasks();
-    });
+    team::run(tasks, work, &task);
 }
 
 /// Cuts `out` into chunks of `chunk_len` elements (the last may be shorter) and runs
@@ -73,15 +54,10 @@ pub fn chunks_mut2<A: Send, B: Send>(
     let chunks_a = Chunks::new(out_a, chunk_len_a);
     let chunks_b = Chunks::new(out_b, chunk_len_b);
     let (count_a, count_b) = (chunks_a.count(), chunks_b.count());
-    assert_eq!(
-        count_a, count_b,
-        "chunks_mut2: needs as many chunks on both sides"
-    );
+    assert_eq!(count_a, count_b, "chunks_mut2: needs as many chunks on both sides");
     for_each(count_a, work, |index| {
         // SAFETY: `for_each` runs each index once, so each chunk has one user.
-        task(index, unsafe { chunks_a.get(index) }, unsafe {
-            chunks_b.get(index)
-        });
+        task(index, unsafe { chunks_a.get(index) }, unsafe { chunks_b.get(index) });
     });
 }
 
@@ -92,24 +68,14 @@ pub fn reduce<P: Send>(
     blocks: usize,
     work: usize,
     block: impl Fn(usize) -> P + Sync,
-    mut combine: impl FnMut(P, P) -> P,
+    combine: impl FnMut(P, P) -> P,
 ) -> Option<P> {
-    let threads = rayon::current_num_threads().min(blocks);
-    if threads <= 1 || work < WORK_MIN || IN_TASK.get() {
+    if !team::shares(blocks, work) {
         return combine_tree((0..blocks).map(block), combine);
     }
-    let partials: Vec<Mutex<Option<P>>> = (0..blocks).map(|_| Mutex::new(None)).collect();
-    for_each(blocks, work, |index| {
-        let partial = block(index);
-        *partials[index]
-            .lock()
-            .expect("a block runs once, after it was computed") = Some(partial);
-    });
-    let partials = partials.into_iter().map(|slot| {
-        let partial = slot.into_inner().expect("no task panicked");
-        partial.expect("every block ran")
-    });
-    combine_tree(partials, &mut combine)
+    let mut partials: Vec<Option<P>> = (0..blocks).map(|_| None).collect();
+    chunks_mut(&mut partials, 1, work, |index, slot| slot[0] = Some(block(index)));
+    combine_tree(partials.into_iter().flatten(), combine)
 }
 
 /// Joins neighbours level by level, keeping one open subtree per level, as binary counting does.
@@ -126,9 +92,7 @@ fn combine_tree<P>(
         }
         open[level] = Some(partial);
     }
-    open.into_iter()
-        .flatten()
-        .reduce(|right, left| combine(left, right))
+    open.into_iter().flatten().reduce(|right, left| combine(left, right))
 }
 
 /// A slice cut into chunks that several threads may take, each chunk by one of them.
@@ -148,12 +112,7 @@ impl<'a, T> Chunks<'a, T> {
     fn new(slice: &'a mut [T], chunk_len: usize) -> Self {
         assert!(chunk_len > 0, "chunks: needs a chunk length above 0");
         let (start, len) = (slice.as_mut_ptr(), slice.len());
-        Self {
-            start,
-            len,
-            chunk_len,
-            slice: std::marker::PhantomData,
-        }
+        Self { start, len, chunk_len, slice: std::marker::PhantomData }
     }
 
     fn count(&self) -> usize {
@@ -162,10 +121,7 @@ impl<'a, T> Chunks<'a, T> {
 
     /// # Safety
     /// Nobody else may hold the chunk of this index.
-    #[expect(
-        clippy::mut_from_ref,
-        reason = "chunks are disjoint, and each has one user"
-    )]
+    #[expect(clippy::mut_from_ref, reason = "chunks are disjoint, and each has one user")]
     unsafe fn get(&self, index: usize) -> &mut [T] {
         assert!(index < self.count(), "chunk {index} of {}", self.count());
         let first = index * self.chunk_len;
@@ -176,25 +132,5 @@ impl<'a, T> Chunks<'a, T> {
     }
 }
 
-thread_local! {
-    static IN_TASK: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Marks the calling thread as running a task, so that loops inside the task stay on it.
-struct InTask {
-    before: bool,
-}
-
-impl InTask {
-    fn enter() -> Self {
-        Self {
-            before: IN_TASK.replace(true),
-        }
-    }
-}
-
-impl Drop for InTask {
-    fn drop(&mut self) {
-        IN_TASK.set(self.before);
-    }
-}
+#[cfg(test)]
+mod tests;

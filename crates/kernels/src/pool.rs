@@ -71,12 +71,7 @@ impl<T: Element> Buffer<T> {
         let buffer = Self::recycled(data.len());
         // SAFETY: both ranges hold `data.len()` elements, and the block is ours alone. Writing
         // through the pointer makes no reference to contents that may not be valid `bool`s yet.
-        unsafe {
-            buffer
-                .start
-                .as_ptr()
-                .copy_from_nonoverlapping(data.as_ptr(), data.len())
-        };
+        unsafe { buffer.start.as_ptr().copy_from_nonoverlapping(data.as_ptr(), data.len()) };
         buffer
     }
 

@@ -16,10 +16,7 @@ use crate::element::Element;
 /// A float type with vectors: what [`Vector`] needs to know about f32 and f64.
 ///
 /// Kernels use [`Vector`], which wraps these functions with operators and methods.
-#[allow(
-    missing_docs,
-    reason = "each function is documented at the Vector method that calls it"
-)]
+#[allow(missing_docs, reason = "each function is documented at the Vector method that calls it")]
 pub trait SimdFloat: Element {
     /// A register of `lanes::<S>()` elements.
     type Lanes<S: Simd>: Copy + Send + Sync + std::fmt::Debug + 'static;
@@ -368,19 +365,13 @@ impl<T: SimdFloat, S: Simd> Vector<T, S> {
     /// `self * b + c`, fused where that is free, else rounded twice.
     #[inline(always)]
     pub fn mul_add(self, b: Self, c: Self) -> Self {
-        Vector::new(
-            self.simd,
-            T::simd_mul_add(self.simd, self.lanes, b.lanes, c.lanes),
-        )
+        Vector::new(self.simd, T::simd_mul_add(self.simd, self.lanes, b.lanes, c.lanes))
     }
 
     /// `self * b + c`, rounded once. Very slow on hardware without FMA.
     #[inline(always)]
     pub fn mul_add_exact(self, b: Self, c: Self) -> Self {
-        Vector::new(
-            self.simd,
-            T::simd_mul_add_exact(self.simd, self.lanes, b.lanes, c.lanes),
-        )
+        Vector::new(self.simd, T::simd_mul_add_exact(self.simd, self.lanes, b.lanes, c.lanes))
     }
 
     /// `c - self * b`, fused where that is free, else rounded twice.
@@ -475,10 +466,7 @@ impl<T: SimdFloat, S: Simd> Vector<T, S> {
     /// `self <= other` per lane; false for NaN.
     #[inline(always)]
     pub fn less_equal(self, other: Self) -> Mask<T, S> {
-        Mask::new(
-            self.simd,
-            T::simd_less_equal(self.simd, self.lanes, other.lanes),
-        )
+        Mask::new(self.simd, T::simd_less_equal(self.simd, self.lanes, other.lanes))
     }
 
     /// Whether each lane is NaN.
@@ -559,10 +547,7 @@ impl<T: SimdFloat, S: Simd> Mask<T, S> {
     /// Takes each lane from `if_true` where the mask is set, else from `if_false`.
     #[inline(always)]
     pub fn select(self, if_true: Vector<T, S>, if_false: Vector<T, S>) -> Vector<T, S> {
-        Vector::new(
-            self.simd,
-            T::simd_select(self.simd, self.lanes, if_true.lanes, if_false.lanes),
-        )
+        Vector::new(self.simd, T::simd_select(self.simd, self.lanes, if_true.lanes, if_false.lanes))
     }
 
     /// Takes each lane from `value` where the mask is set, else 0.
@@ -621,10 +606,7 @@ impl<T: SimdFloat, S: Simd> BitAnd for Mask<T, S> {
 
     #[inline(always)]
     fn bitand(self, other: Self) -> Self {
-        Mask::new(
-            self.simd,
-            T::simd_mask_and(self.simd, self.lanes, other.lanes),
-        )
+        Mask::new(self.simd, T::simd_mask_and(self.simd, self.lanes, other.lanes))
     }
 }
 
@@ -633,10 +615,7 @@ impl<T: SimdFloat, S: Simd> BitOr for Mask<T, S> {
 
     #[inline(always)]
     fn bitor(self, other: Self) -> Self {
-        Mask::new(
-            self.simd,
-            T::simd_mask_or(self.simd, self.lanes, other.lanes),
-        )
+        Mask::new(self.simd, T::simd_mask_or(self.simd, self.lanes, other.lanes))
     }
 }
 

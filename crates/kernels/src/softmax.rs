@@ -124,13 +124,7 @@ fn for_rows<T: Float>(a: &[T], b: &[T], cols: usize, out: &mut [T], kernel: impl
     let work = out.len();
     par::chunks_mut(out, task, work, |index, out| {
         let (a, b) = (&a[index * task..], &b[index * task..]);
-        arch::dispatch(Rows {
-            a,
-            b,
-            cols,
-            out,
-            kernel,
-        });
+        arch::dispatch(Rows { a, b, cols, out, kernel });
     });
 }
 
@@ -266,14 +260,8 @@ impl<T: Float> WithSimd for LogSumExp<'_, T> {
 pub(crate) fn row_max<T: Float, S: Simd>(simd: S, x: &[T]) -> T {
     let least = T::NEG_INFINITY;
     let start = [Vector::splat(simd, least)];
-    let [max] = fold(
-        simd,
-        [x],
-        [least],
-        start,
-        |[max], [x]| [max.max_fast(x)],
-        |a, b| a.max_fast(b),
-    );
+    let [max] =
+        fold(simd, [x], [least], start, |[max], [x]| [max.max_fast(x)], |a, b| a.max_fast(b));
     max.reduce_max()
 }
 
@@ -327,15 +315,11 @@ mod tests {
         log_softmax(x, cols, &mut y);
         let shifted = |x: &[f64]| x.iter().map(|v| v - naive_logsumexp(x)).collect::<Vec<_>>();
         let want: Vec<f64> = rows().flat_map(shifted).collect();
-        assert_within(("log_softmax", context), &y, &want, |i| {
-            bound * (1.0 + want[i].abs())
-        });
+        assert_within(("log_softmax", context), &y, &want, |i| bound * (1.0 + want[i].abs()));
         let mut lse = vec![T::ONE; x.len().checked_div(cols).unwrap_or(0)];
         logsumexp(x, cols, &mut lse);
         let want: Vec<f64> = rows().map(naive_logsumexp).collect();
-        assert_within(("logsumexp", context), &lse, &want, |i| {
-            bound * (1.0 + want[i].abs())
-        });
+        assert_within(("logsumexp", context), &lse, &want, |i| bound * (1.0 + want[i].abs()));
     }
 
     fn check_backward<T: Float>(x: &[T], dy: &[T], cols: usize) {
@@ -348,11 +332,7 @@ mod tests {
         for (y, dy) in y.chunks(cols.max(1)).zip(wide_dy.chunks(cols.max(1))) {
             let dot: f64 = y.iter().zip(dy).map(|(y, dy)| y * dy).sum();
             let sum: f64 = dy.iter().sum();
-            let terms: f64 = y
-                .iter()
-                .zip(dy)
-                .map(|(y, dy)| dy.abs() * (1.0 + y.abs()))
-                .sum();
+            let terms: f64 = y.iter().zip(dy).map(|(y, dy)| dy.abs() * (1.0 + y.abs())).sum();
             want.extend(y.iter().zip(dy).map(|(y, dy)| y * (dy - dot)));
             want_log.extend(y.iter().zip(dy).map(|(y, dy)| dy - y.exp() * sum));
             size.extend(y.iter().map(|y| terms * y.exp().max(1.0) * (1.0 + y.abs())));
@@ -408,10 +388,7 @@ mod tests {
                 softmax(&row, 3, &mut y);
                 log_softmax(&row, 3, &mut z);
                 assert!(y.iter().all(|y| y.is_nan()), "{isa}: {row:?} {y:?}");
-                assert!(
-                    z.iter().all(|z| z.is_nan()) || row[1] == inf,
-                    "{isa}: {row:?} {z:?}"
-                );
+                assert!(z.iter().all(|z| z.is_nan()) || row[1] == inf, "{isa}: {row:?} {z:?}");
             }
             let mut y = [0.0; 3];
             softmax(&[1.0, -inf, 1.0], 3, &mut y);

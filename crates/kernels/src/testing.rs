@@ -12,9 +12,7 @@ use crate::element::Float;
 pub(crate) fn values<T: Float>(len: usize, seed: u64) -> Vec<T> {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut uniform = || rng.random_range(-1.0..1.0f64);
-    (0..len)
-        .map(|_| T::from_f64(uniform() + uniform() + uniform()))
-        .collect()
+    (0..len).map(|_| T::from_f64(uniform() + uniform() + uniform())).collect()
 }
 
 /// `len` whole numbers below `end`.

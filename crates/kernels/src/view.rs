@@ -49,29 +49,17 @@ impl<'a, T: Element> View<'a, T> {
                 data.len()
             );
         }
-        View {
-            data,
-            offset,
-            layout: Layout::Strided(shape, strides),
-        }
+        View { data, offset, layout: Layout::Strided(shape, strides) }
     }
 
     /// All of a slice in order. It fits any shape of as many elements.
     pub fn flat(data: &'a [T]) -> Self {
-        View {
-            data,
-            offset: 0,
-            layout: Layout::Flat,
-        }
+        View { data, offset: 0, layout: Layout::Flat }
     }
 
     /// One value repeated. It fits any shape.
     pub fn scalar(value: &'a T) -> Self {
-        View {
-            data: std::slice::from_ref(value),
-            offset: 0,
-            layout: Layout::Scalar,
-        }
+        View { data: std::slice::from_ref(value), offset: 0, layout: Layout::Scalar }
     }
 
     /// The elements as a slice, if they lie contiguously and in order.
@@ -138,10 +126,7 @@ pub struct Strides<'a> {
 impl<T: Element> View<'_, T> {
     /// The layout alone, for [`Axes::new`].
     pub fn strides(&self) -> Strides<'_> {
-        Strides {
-            len: self.data.len(),
-            layout: self.layout,
-        }
+        Strides { len: self.data.len(), layout: self.layout }
     }
 }
 
@@ -153,18 +138,9 @@ impl<const N: usize> Axes<N> {
     #[track_caller]
     pub fn new(len: usize, operands: [Strides<'_>; N]) -> Self {
         let shape = common_shape(len, &operands);
-        let mut axes = Axes {
-            axes: [Axis {
-                len: 0,
-                strides: [0; N],
-            }; MAX_AXES],
-            rank: 0,
-        };
+        let mut axes = Axes { axes: [Axis { len: 0, strides: [0; N] }; MAX_AXES], rank: 0 };
         if len == 0 {
-            axes.push(Axis {
-                len: 0,
-                strides: [1; N],
-            });
+            axes.push(Axis { len: 0, strides: [1; N] });
             return axes;
         }
         let flat = [len];
@@ -178,17 +154,11 @@ impl<const N: usize> Axes<N> {
                 Layout::Strided(_, strides) => strides[i],
             });
             if axis_len != 1 {
-                axes.push(Axis {
-                    len: axis_len,
-                    strides,
-                });
+                axes.push(Axis { len: axis_len, strides });
             }
         }
         if axes.rank == 0 {
-            axes.push(Axis {
-                len: 1,
-                strides: [1; N],
-            });
+            axes.push(Axis { len: 1, strides: [1; N] });
         }
         axes
     }
@@ -204,10 +174,7 @@ impl<const N: usize> Axes<N> {
                 return;
             }
         }
-        assert!(
-            self.rank < MAX_AXES,
-            "Axes: needs at most {MAX_AXES} axes after merging"
-        );
+        assert!(self.rank < MAX_AXES, "Axes: needs at most {MAX_AXES} axes after merging");
         self.axes[self.rank] = axis;
         self.rank += 1;
     }
@@ -265,10 +232,7 @@ fn common_shape<'a>(len: usize, operands: &[Strides<'a>]) -> Option<&'a [usize]>
                     "Axes: needs {len} elements; got shape {shape:?}"
                 );
                 let first = *common.get_or_insert(shape);
-                assert!(
-                    first == shape,
-                    "Axes: needs one shape; got {first:?} and {shape:?}"
-                );
+                assert!(first == shape, "Axes: needs one shape; got {first:?} and {shape:?}");
             }
         }
     }
@@ -282,38 +246,20 @@ mod tests {
     fn axes_of(shape: &[usize], strides: &[&[isize]; 2]) -> Vec<(usize, [isize; 2])> {
         let data = vec![0.0f32; 1000];
         let views = strides.map(|s| View::new(&data, 500, shape, s));
-        Axes::new(
-            shape.iter().product(),
-            [views[0].strides(), views[1].strides()],
-        )
-        .as_slice()
-        .iter()
-        .map(|axis| (axis.len, axis.strides))
-        .collect()
+        Axes::new(shape.iter().product(), [views[0].strides(), views[1].strides()])
+            .as_slice()
+            .iter()
+            .map(|axis| (axis.len, axis.strides))
+            .collect()
     }
 
     #[test]
     fn axes_merge_where_all_operands_allow_it() {
-        assert_eq!(
-            axes_of(&[2, 3, 4], &[&[12, 4, 1], &[12, 4, 1]]),
-            [(24, [1, 1])]
-        );
-        assert_eq!(
-            axes_of(&[2, 3, 4], &[&[12, 4, 1], &[0, 0, 1]]),
-            [(6, [4, 0]), (4, [1, 1])]
-        );
-        assert_eq!(
-            axes_of(&[2, 3, 4], &[&[12, 4, 1], &[0, 0, 0]]),
-            [(24, [1, 0])]
-        );
-        assert_eq!(
-            axes_of(&[2, 1, 4], &[&[4, 77, 1], &[-4, 9, -1]]),
-            [(8, [1, -1])]
-        );
-        assert_eq!(
-            axes_of(&[3, 4], &[&[1, 3], &[4, 1]]),
-            [(3, [1, 4]), (4, [3, 1])]
-        );
+        assert_eq!(axes_of(&[2, 3, 4], &[&[12, 4, 1], &[12, 4, 1]]), [(24, [1, 1])]);
+        assert_eq!(axes_of(&[2, 3, 4], &[&[12, 4, 1], &[0, 0, 1]]), [(6, [4, 0]), (4, [1, 1])]);
+        assert_eq!(axes_of(&[2, 3, 4], &[&[12, 4, 1], &[0, 0, 0]]), [(24, [1, 0])]);
+        assert_eq!(axes_of(&[2, 1, 4], &[&[4, 77, 1], &[-4, 9, -1]]), [(8, [1, -1])]);
+        assert_eq!(axes_of(&[3, 4], &[&[1, 3], &[4, 1]]), [(3, [1, 4]), (4, [3, 1])]);
         assert_eq!(axes_of(&[0, 4], &[&[4, 1], &[1, 0]]), [(0, [1, 1])]);
         assert_eq!(axes_of(&[1, 1], &[&[4, 1], &[1, 0]]), [(1, [1, 1])]);
         assert_eq!(axes_of(&[], &[&[], &[]]), [(1, [1, 1])]);
@@ -325,22 +271,9 @@ mod tests {
         let view = View::new(&data, 0, &[3, 4], &[1, 3]);
         let axes = Axes::new(
             12,
-            [
-                view.strides(),
-                View::flat(&data).strides(),
-                View::scalar(&data[0]).strides(),
-            ],
+            [view.strides(), View::flat(&data).strides(), View::scalar(&data[0]).strides()],
         );
-        let expected = [
-            Axis {
-                len: 3,
-                strides: [1, 4, 0],
-            },
-            Axis {
-                len: 4,
-                strides: [3, 1, 0],
-            },
-        ];
+        let expected = [Axis { len: 3, strides: [1, 4, 0] }, Axis { len: 4, strides: [3, 1, 0] }];
         assert_eq!(axes.as_slice(), expected);
         assert_eq!(axes.row_offsets(2), [2, 8, 0]);
     }
@@ -352,10 +285,7 @@ mod tests {
         assert_eq!(window.as_slice(), Some(&data[6..12]));
         assert_eq!(View::new(&data, 0, &[3, 2], &[1, 3]).as_slice(), None);
         assert_eq!(View::new(&data, 0, &[5], &[0]).as_slice(), None);
-        assert_eq!(
-            View::new(&data, 24, &[0, 5], &[5, 1]).as_slice(),
-            Some(&data[..0])
-        );
+        assert_eq!(View::new(&data, 24, &[0, 5], &[5, 1]).as_slice(), Some(&data[..0]));
         assert_eq!(View::flat(&data).as_slice(), Some(&data[..]));
     }
 

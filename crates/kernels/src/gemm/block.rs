@@ -89,11 +89,8 @@ impl Sizes {
     fn new<T: Float, S: Simd>(tile: &Tile<'_, T>) -> Self {
         let a_packs = tile.a_strides.0 != 1 && (tile.a_strides.1 != 1 || tile.n > 64);
         let in_place = tile.a_strides.0 != 1 && !a_packs;
-        let a_rows = if in_place {
-            micro::rows_in_place_max::<S>()
-        } else {
-            micro::rows_max::<S>()
-        };
+        let a_rows =
+            if in_place { micro::rows_in_place_max::<S>() } else { micro::rows_max::<S>() };
         let b_width = NV * T::lanes::<S>();
         let chunks = tile.k.div_ceil(K_MAX).max(1);
         Self {
@@ -109,11 +106,7 @@ impl Sizes {
 
     /// Elements of all panels of A in a chunk.
     fn a_len(&self) -> usize {
-        if self.a_packs {
-            self.a_panels * self.a_width * self.chunk
-        } else {
-            0
-        }
+        if self.a_packs { self.a_panels * self.a_width * self.chunk } else { 0 }
     }
 
     /// Elements of all panels of B in a chunk; the last is packed in any case, because it may end
@@ -135,16 +128,8 @@ unsafe fn chunks<T: Float, S: Simd>(
     a_packed: &mut [T],
     b_packed: &mut [T],
 ) {
-    let a_lines = Lines {
-        start: tile.a,
-        step: tile.a_strides.0,
-        k_step: tile.a_strides.1,
-    };
-    let b_lines = Lines {
-        start: tile.b,
-        step: tile.b_strides.1,
-        k_step: tile.b_strides.0,
-    };
+    let a_lines = Lines { start: tile.a, step: tile.a_strides.0, k_step: tile.a_strides.1 };
+    let b_lines = Lines { start: tile.b, step: tile.b_strides.1, k_step: tile.b_strides.0 };
     let mut add = tile.add;
     if tile.k == 0 && !add {
         for i in 0..tile.m {
@@ -198,18 +183,8 @@ unsafe fn pack_a<T: Float>(
     packed: &mut [T],
 ) -> Panels<T> {
     if !sizes.a_packs {
-        let Lines {
-            start,
-            step,
-            k_step,
-        } = lines;
-        return Panels {
-            start,
-            step,
-            line: step,
-            k_step,
-            last: (start, k_step),
-        };
+        let Lines { start, step, k_step } = lines;
+        return Panels { start, step, line: step, k_step, last: (start, k_step) };
     }
     let (size, width) = (k * sizes.a_width, sizes.a_width);
     for panel in 0..sizes.a_panels {
@@ -221,13 +196,7 @@ unsafe fn pack_a<T: Float>(
         }
     }
     let (start, k_step) = (packed.as_ptr(), width as isize);
-    Panels {
-        start,
-        step: size as isize,
-        line: 1,
-        k_step,
-        last: (start, k_step),
-    }
+    Panels { start, step: size as isize, line: 1, k_step, last: (start, k_step) }
 }
 
 /// The rows of a panel of A: all panels are as equal as can be, because full ones followed by a
@@ -266,29 +235,13 @@ unsafe fn pack_b<T: Float, S: Simd>(
         let start = packed.as_ptr();
         let end = packed[last * size..].as_ptr();
         let k_step = width as isize;
-        return Panels {
-            start,
-            step: size as isize,
-            line: 1,
-            k_step,
-            last: (end, k_step),
-        };
+        return Panels { start, step: size as isize, line: 1, k_step, last: (end, k_step) };
     }
     let Lines { start, k_step, .. } = lines;
     // SAFETY: the last panel starts within B.
     let in_place = unsafe { start.add(last * width) };
-    let last = if packs_last {
-        (packed.as_ptr(), width as isize)
-    } else {
-        (in_place, k_step)
-    };
-    Panels {
-        start,
-        step: width as isize,
-        line: 1,
-        k_step,
-        last,
-    }
+    let last = if packs_last { (packed.as_ptr(), width as isize) } else { (in_place, k_step) };
+    Panels { start, step: width as isize, line: 1, k_step, last }
 }
 
 /// Multiplies all panels of a chunk.
@@ -302,13 +255,7 @@ unsafe fn panels<T: Float, S: Simd>(simd: S, tile: &Tile<'_, T>, sizes: &Sizes, 
         let (b, b_k) = if b_panel + 1 == sizes.b_panels {
             chunk.b.last
         } else {
-            (
-                chunk
-                    .b
-                    .start
-                    .wrapping_offset(b_panel as isize * chunk.b.step),
-                chunk.b.k_step,
-            )
+            (chunk.b.start.wrapping_offset(b_panel as isize * chunk.b.step), chunk.b.k_step)
         };
         for a_panel in 0..sizes.a_panels {
             let rows = panel_rows(a_panel, sizes, tile.m);

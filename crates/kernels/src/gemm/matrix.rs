@@ -29,14 +29,7 @@ impl<'a, T: Float> Matrix<'a, T> {
         (rows, cols): (usize, usize),
         (row_stride, col_stride): (isize, isize),
     ) -> Self {
-        let matrix = Self {
-            data,
-            offset,
-            rows,
-            cols,
-            row_stride,
-            col_stride,
-        };
+        let matrix = Self { data, offset, rows, cols, row_stride, col_stride };
         matrix.check_steps([].into_iter());
         matrix
     }
@@ -136,19 +129,9 @@ impl<'a, T: Float> MatrixMut<'a, T> {
             "matrix: needs a row stride of at least {cols}; got {row_stride}"
         );
         let (start, len) = (data.as_mut_ptr(), data.len());
-        let matrix = Self {
-            start,
-            len,
-            rows,
-            cols,
-            row_stride,
-            data: PhantomData,
-        };
+        let matrix = Self { start, len, rows, cols, row_stride, data: PhantomData };
         if let Some(needed) = matrix.needed() {
-            assert!(
-                needed <= len,
-                "matrix: needs {needed} elements; got a slice of {len}"
-            );
+            assert!(needed <= len, "matrix: needs {needed} elements; got a slice of {len}");
         } else {
             panic!("matrix: needs a size that fits in usize; got {rows} rows of {row_stride}");
         }
@@ -169,9 +152,7 @@ impl<'a, T: Float> MatrixMut<'a, T> {
         if self.rows == 0 || self.cols == 0 {
             return Some(0);
         }
-        (self.rows - 1)
-            .checked_mul(self.row_stride)?
-            .checked_add(self.cols)
+        (self.rows - 1).checked_mul(self.row_stride)?.checked_add(self.cols)
     }
 
     /// Checks that `count` matrices, `step` elements apart, are disjoint and lie in the slice.
@@ -182,10 +163,7 @@ impl<'a, T: Float> MatrixMut<'a, T> {
             count <= 1 || step >= needed,
             "gemm_batched: needs results at least {needed} elements apart; got {step}"
         );
-        let end = count
-            .saturating_sub(1)
-            .checked_mul(step)
-            .and_then(|at| at.checked_add(needed));
+        let end = count.saturating_sub(1).checked_mul(step).and_then(|at| at.checked_add(needed));
         assert!(
             end.is_some_and(|end| end <= self.len),
             "gemm_batched: needs {count} results, {step} elements apart; got a slice of {}",

@@ -123,11 +123,7 @@ unsafe fn multiply<T: Float, S: Simd, const MR: usize, const NV: usize, const IN
     let mut sums = [[Vector::splat(simd, T::ZERO); NV]; MR];
     let lanes = T::lanes::<S>();
     // The one stride of A that is not 1.
-    let (a_row, a_k) = if IN_PLACE {
-        (call.a_row, 1)
-    } else {
-        (1, call.a_k)
-    };
+    let (a_row, a_k) = if IN_PLACE { (call.a_row, 1) } else { (1, call.a_k) };
     let rows: [*const T; MR] = std::array::from_fn(|i| call.a.wrapping_offset(i as isize * a_row));
     let mut b = call.b;
     for p in 0..call.k as isize {
@@ -163,11 +159,7 @@ unsafe fn write<T: Float, S: Simd, const MR: usize, const NV: usize>(
         let c = unsafe { std::slice::from_raw_parts_mut(call.c.add(i * call.c_row), call.cols) };
         for (j, sum) in row.into_iter().enumerate() {
             let c = &mut c[j * lanes..call.cols.min((j + 1) * lanes)];
-            let old = if call.add {
-                Vector::load(simd, c)
-            } else {
-                Vector::splat(simd, T::ZERO)
-            };
+            let old = if call.add { Vector::load(simd, c) } else { Vector::splat(simd, T::ZERO) };
             alpha.mul_add(sum, old).store(c);
         }
     }

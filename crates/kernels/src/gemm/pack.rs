@@ -51,11 +51,7 @@ pub(super) unsafe fn pack<T: Float>(
     panel: *mut T,
     width: usize,
 ) {
-    let Lines {
-        start,
-        step,
-        k_step,
-    } = lines;
+    let Lines { start, step, k_step } = lines;
     if k_step == 1 {
         // SAFETY: by the caller's promise.
         return unsafe { transpose((start, step), count, k, (panel, width), width) };

@@ -32,12 +32,7 @@ impl<T: Float> Case<T> {
         let highest = reach(rows, strides.0).max(0) + reach(cols, strides.1).max(0);
         let len = (highest - lowest + 1) as usize;
         let data = values(len, seed);
-        Self {
-            data,
-            offset: (-lowest) as usize,
-            shape,
-            strides,
-        }
+        Self { data, offset: (-lowest) as usize, shape, strides }
     }
 
     fn matrix(&self) -> Matrix<'_, T> {
@@ -55,9 +50,7 @@ impl<T: Float> Case<T> {
 fn values<T: Float>(len: usize, seed: u64) -> Vec<T> {
     let mut state = seed.wrapping_mul(2).wrapping_add(1);
     let mut next = || {
-        state = state
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         T::from_f64((state >> 33) as f64 / (1u64 << 30) as f64 - 1.0)
     };
     (0..len).map(|_| next()).collect()
@@ -92,16 +85,7 @@ struct Setup {
 
 /// Runs one product and compares every element, the padding included.
 fn check<T: Float>(setup: &Setup) {
-    let &Setup {
-        m,
-        n,
-        k,
-        layouts,
-        pad,
-        add,
-        epilogue,
-        seed,
-    } = setup;
+    let &Setup { m, n, k, layouts, pad, add, epilogue, seed } = setup;
     let a = Case::<T>::new((m, k), layouts.0, seed);
     let b = Case::<T>::new((k, n), layouts.1, seed ^ 0x55);
     let bias = values::<T>(n, seed ^ 0x99);
@@ -117,11 +101,7 @@ fn check<T: Float>(setup: &Setup) {
     }
     let alpha = T::from_f64(if seed.is_multiple_of(2) { 1.0 } else { -0.75 });
     let (accumulate, chosen) = (
-        if add {
-            Accumulate::Add
-        } else {
-            Accumulate::Replace
-        },
+        if add { Accumulate::Add } else { Accumulate::Replace },
         match epilogue {
             0 => Epilogue::None,
             1 => Epilogue::Bias(&bias[..]),
@@ -141,21 +121,14 @@ fn check<T: Float>(setup: &Setup) {
         }
         let (sum, size) = product[i * n + j];
         let old = if add { before[index].to_f64() } else { 0.0 };
-        let bias = if epilogue % 2 == 1 {
-            bias[j].to_f64()
-        } else {
-            0.0
-        };
+        let bias = if epilogue % 2 == 1 { bias[j].to_f64() } else { 0.0 };
         let mut expected = alpha.to_f64() * sum + old + bias;
         if epilogue >= 2 {
             expected = expected.max(0.0);
         }
         let bound = (k + 3) as f64 * T::EPSILON.to_f64() * (size + old.abs() + bias.abs() + 1e-30);
         let error = (x.to_f64() - expected).abs();
-        assert!(
-            error <= bound,
-            "({i}, {j}): {x} for {expected}, error {error} over {bound}"
-        );
+        assert!(error <= bound, "({i}, {j}): {x} for {expected}, error {error} over {bound}");
     }
 }
 
@@ -169,16 +142,7 @@ fn size() -> impl Strategy<Value = usize> {
 }
 
 fn setups() -> impl Strategy<Value = Setup> {
-    (
-        size(),
-        size(),
-        size(),
-        (0..7usize, 0..7usize),
-        0..3usize,
-        any::<bool>(),
-        0..4usize,
-        0..99u64,
-    )
+    (size(), size(), size(), (0..7usize, 0..7usize), 0..3usize, any::<bool>(), 0..4usize, 0..99u64)
         .prop_map(|(m, n, k, layouts, pad, add, epilogue, seed)| Setup {
             m,
             n,
@@ -193,16 +157,7 @@ fn setups() -> impl Strategy<Value = Setup> {
 
 impl std::fmt::Debug for Setup {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Setup {
-            m,
-            n,
-            k,
-            layouts,
-            pad,
-            add,
-            epilogue,
-            seed,
-        } = self;
+        let Setup { m, n, k, layouts, pad, add, epilogue, seed } = self;
         write!(
             f,
             "Setup {{ m: {m}, n: {n}, k: {k}, layouts: {layouts:?}, pad: {pad}, add: {add}, \

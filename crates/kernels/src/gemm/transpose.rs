@@ -24,20 +24,10 @@ pub(super) unsafe fn transpose<T: Float>(
         // name.
         return unsafe {
             match T::DTYPE {
-                DType::F32 => x86::f32(
-                    (src.cast(), src_row),
-                    count,
-                    k,
-                    (dst.cast(), dst_row),
-                    width,
-                ),
-                _ => x86::f64(
-                    (src.cast(), src_row),
-                    count,
-                    k,
-                    (dst.cast(), dst_row),
-                    width,
-                ),
+                DType::F32 => {
+                    x86::f32((src.cast(), src_row), count, k, (dst.cast(), dst_row), width)
+                }
+                _ => x86::f64((src.cast(), src_row), count, k, (dst.cast(), dst_row), width),
             }
         };
     }

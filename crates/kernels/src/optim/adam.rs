@@ -90,12 +90,7 @@ fn adam_sweep<T: Float>(params: &mut [AdamSlices<'_, T>], step: &AdamStep) {
 impl<T: Float> Update<T> for AdamStep {
     #[inline(always)]
     fn update(&self, piece: Piece<'_, T>) {
-        let Piece {
-            p,
-            g,
-            state: [Some(m), Some(v), v_max],
-        } = piece
-        else {
+        let Piece { p, g, state: [Some(m), Some(v), v_max] } = piece else {
             unreachable!("adam always passes both moments")
         };
         let grad = self.decay.gradient::<T>(self.lr, self.grad_scale);
@@ -108,11 +103,7 @@ impl<T: Float> Update<T> for AdamStep {
         let inverse_root2 = T::from_f64(1.0 / self.correction2.sqrt());
         let inside = self.eps_inside_root;
         let denominator = |v: T| {
-            if inside {
-                (v * inverse2 + eps).sqrt()
-            } else {
-                v.sqrt() * inverse_root2 + eps
-            }
+            if inside { (v * inverse2 + eps).sqrt() } else { v.sqrt() * inverse_root2 + eps }
         };
         let moments = |g: T, m: &mut T, v: &mut T| {
             *m = beta1 * *m + fresh1 * g;

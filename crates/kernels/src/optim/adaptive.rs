@@ -55,11 +55,7 @@ fn rmsprop_sweep<T: Float>(params: &mut [RmsPropSlices<'_, T>], step: &RmsPropSt
     let pieces = params.iter_mut().map(|s| Piece {
         p: s.p,
         g: s.g,
-        state: [
-            Some(&mut *s.v),
-            s.mean.as_deref_mut(),
-            s.velocity.as_deref_mut(),
-        ],
+        state: [Some(&mut *s.v), s.mean.as_deref_mut(), s.velocity.as_deref_mut()],
     });
     sweep(pieces, *step);
 }
@@ -67,12 +63,7 @@ fn rmsprop_sweep<T: Float>(params: &mut [RmsPropSlices<'_, T>], step: &RmsPropSt
 impl<T: Float> Update<T> for RmsPropStep {
     #[inline(always)]
     fn update(&self, piece: Piece<'_, T>) {
-        let Piece {
-            p,
-            g,
-            state: [Some(v), mean, velocity],
-        } = piece
-        else {
+        let Piece { p, g, state: [Some(v), mean, velocity] } = piece else {
             unreachable!("rmsprop always passes v")
         };
         let grad = self.decay.gradient::<T>(self.lr, self.grad_scale);
@@ -80,11 +71,7 @@ impl<T: Float> Update<T> for RmsPropStep {
         let (alpha, fresh) = (T::from_f64(self.alpha), T::from_f64(1.0 - self.alpha));
         let (eps, inside) = (T::from_f64(self.eps), self.eps_inside_root);
         let scaled = |g: T, v: T| {
-            if inside {
-                g / (v + eps).sqrt()
-            } else {
-                g / (v.sqrt() + eps)
-            }
+            if inside { g / (v + eps).sqrt() } else { g / (v.sqrt() + eps) }
         };
         let average = |a: &mut T, x: T| *a = alpha * *a + fresh * x;
         match (mean, velocity) {
@@ -151,23 +138,15 @@ pub fn adagrad<T: Float>(params: &mut [AdagradSlices<'_, T>], step: &AdagradStep
 }
 
 fn adagrad_sweep<T: Float>(params: &mut [AdagradSlices<'_, T>], step: &AdagradStep) {
-    let pieces = params.iter_mut().map(|s| Piece {
-        p: s.p,
-        g: s.g,
-        state: [Some(&mut *s.sum), None, None],
-    });
+    let pieces =
+        params.iter_mut().map(|s| Piece { p: s.p, g: s.g, state: [Some(&mut *s.sum), None, None] });
     sweep(pieces, *step);
 }
 
 impl<T: Float> Update<T> for AdagradStep {
     #[inline(always)]
     fn update(&self, piece: Piece<'_, T>) {
-        let Piece {
-            p,
-            g,
-            state: [Some(sum), ..],
-        } = piece
-        else {
+        let Piece { p, g, state: [Some(sum), ..] } = piece else {
             unreachable!("adagrad always passes the sum")
         };
         let grad = self.decay.gradient::<T>(self.lr, self.grad_scale);

@@ -80,10 +80,7 @@ impl<'a, T> Piece<'a, T> {
         Piece {
             p: front(&mut self.p, len),
             g,
-            state: self
-                .state
-                .each_mut()
-                .map(|s| s.as_mut().map(|s| front(s, len))),
+            state: self.state.each_mut().map(|s| s.as_mut().map(|s| front(s, len))),
         }
     }
 }

@@ -52,10 +52,7 @@ fn clamp_slices<T: Float>(slices: &mut [&mut [T]], low: f64, high: f64) {
 
 fn map<T: Float>(slices: &mut [&mut [T]], f: impl Fn(T) -> T + Sync) {
     let elements: usize = slices.iter().map(|s| s.len()).sum();
-    let mut blocks: Vec<&mut [T]> = slices
-        .iter_mut()
-        .flat_map(|s| s.chunks_mut(BLOCK))
-        .collect();
+    let mut blocks: Vec<&mut [T]> = slices.iter_mut().flat_map(|s| s.chunks_mut(BLOCK)).collect();
     par::chunks_mut(&mut blocks, 1, elements / 2, |_, block| {
         arch::dispatch(
             #[inline(always)]

@@ -73,11 +73,7 @@ fn sgd_sweep<T: Float>(params: &mut [SgdSlices<'_, T>], step: &SgdStep) {
             None if has_momentum => panic!("sgd: momentum needs a velocity for every parameter"),
             _ => [None, None, None],
         };
-        Piece {
-            p: s.p,
-            g: s.g,
-            state,
-        }
+        Piece { p: s.p, g: s.g, state }
     });
     sweep(pieces, *step);
 }
@@ -85,11 +81,7 @@ fn sgd_sweep<T: Float>(params: &mut [SgdSlices<'_, T>], step: &SgdStep) {
 impl<T: Float> Update<T> for SgdStep {
     #[inline(always)]
     fn update(&self, piece: Piece<'_, T>) {
-        let Piece {
-            p,
-            g,
-            state: [velocity, ..],
-        } = piece;
+        let Piece { p, g, state: [velocity, ..] } = piece;
         let lr = T::from_f64(self.lr);
         let grad = self.decay.gradient::<T>(self.lr, self.grad_scale);
         let Some(u) = velocity else {
@@ -100,12 +92,7 @@ impl<T: Float> Update<T> for SgdStep {
         };
         match self.momentum {
             Momentum::None => unreachable!("a velocity is passed only with momentum"),
-            Momentum::HeavyBall {
-                beta,
-                dampening,
-                nesterov,
-                first,
-            } => {
+            Momentum::HeavyBall { beta, dampening, nesterov, first } => {
                 let fresh = T::from_f64(1.0 - dampening);
                 let beta = T::from_f64(beta);
                 each1(p, g, u, |p, g, u| {

@@ -9,9 +9,7 @@ const LENS: [usize; 5] = [0, 1, 37, PIECE, PIECE + 5];
 
 /// Gradients of step `t`.
 fn gradients(t: u64) -> Vec<Vec<f64>> {
-    LENS.iter()
-        .map(|&len| values(len, 100 * t + len as u64))
-        .collect()
+    LENS.iter().map(|&len| values(len, 100 * t + len as u64)).collect()
 }
 
 fn parameters() -> Vec<Vec<f64>> {
@@ -56,23 +54,10 @@ const DECAYS: [Decay; 3] = [Decay::None, Decay::L2(0.1), Decay::Decoupled(0.1)];
 
 #[test]
 fn sgd_equals_the_algorithm() {
-    let heavy = |dampening, nesterov| Momentum::HeavyBall {
-        beta: 0.9,
-        dampening,
-        nesterov,
-        first: false,
-    };
-    let ema = Momentum::Ema {
-        beta: 0.9,
-        correction: 1.0,
-    };
-    let kinds = [
-        Momentum::None,
-        heavy(0.0, false),
-        heavy(0.5, false),
-        heavy(0.0, true),
-        ema,
-    ];
+    let heavy =
+        |dampening, nesterov| Momentum::HeavyBall { beta: 0.9, dampening, nesterov, first: false };
+    let ema = Momentum::Ema { beta: 0.9, correction: 1.0 };
+    let kinds = [Momentum::None, heavy(0.0, false), heavy(0.5, false), heavy(0.0, true), ema];
     for kind in kinds {
         for decay in DECAYS {
             check_sgd(kind, decay);
@@ -83,21 +68,10 @@ fn sgd_equals_the_algorithm() {
 fn check_sgd(kind: Momentum, decay: Decay) {
     let lr = 0.1;
     let at = |t: u64| match kind {
-        Momentum::HeavyBall {
-            beta,
-            dampening,
-            nesterov,
-            ..
-        } => Momentum::HeavyBall {
-            beta,
-            dampening,
-            nesterov,
-            first: t == 1,
-        },
-        Momentum::Ema { beta, .. } => Momentum::Ema {
-            beta,
-            correction: 1.0 - beta.powi(t as i32),
-        },
+        Momentum::HeavyBall { beta, dampening, nesterov, .. } => {
+            Momentum::HeavyBall { beta, dampening, nesterov, first: t == 1 }
+        }
+        Momentum::Ema { beta, .. } => Momentum::Ema { beta, correction: 1.0 - beta.powi(t as i32) },
         Momentum::None => kind,
     };
     let (mut velocity, mut u) = (zeros(), zeros());
@@ -112,12 +86,7 @@ fn check_sgd(kind: Momentum, decay: Decay) {
                     velocity: (kind != Momentum::None).then_some(u),
                 })
                 .collect();
-            let step = SgdStep {
-                lr,
-                momentum: at(t),
-                decay,
-                grad_scale: 0.5,
-            };
+            let step = SgdStep { lr, momentum: at(t), decay, grad_scale: 0.5 };
             sgd(&mut slices, &step);
         },
         |(i, j), p, g, t| {
@@ -130,17 +99,8 @@ fn check_sgd(kind: Momentum, decay: Decay) {
                         *u = beta * *u + (1.0 - beta) * g;
                         *u / correction
                     }
-                    Momentum::HeavyBall {
-                        beta,
-                        dampening,
-                        nesterov,
-                        first,
-                    } => {
-                        *u = if first {
-                            g
-                        } else {
-                            beta * *u + (1.0 - dampening) * g
-                        };
+                    Momentum::HeavyBall { beta, dampening, nesterov, first } => {
+                        *u = if first { g } else { beta * *u + (1.0 - dampening) * g };
                         if nesterov { g + beta * *u } else { *u }
                     }
                 }
@@ -151,12 +111,9 @@ fn check_sgd(kind: Momentum, decay: Decay) {
 #[test]
 fn adam_equals_the_algorithm() {
     for decay in DECAYS {
-        for (amsgrad, corrected, inside) in [
-            (false, true, false),
-            (true, true, false),
-            (false, false, false),
-            (false, true, true),
-        ] {
+        for (amsgrad, corrected, inside) in
+            [(false, true, false), (true, true, false), (false, false, false), (false, true, true)]
+        {
             check_adam(decay, amsgrad, corrected, inside);
         }
     }
@@ -164,21 +121,8 @@ fn adam_equals_the_algorithm() {
 
 fn check_adam(decay: Decay, amsgrad: bool, corrected: bool, eps_inside_root: bool) {
     let at = |t: u64| {
-        let step = AdamStep {
-            decay,
-            eps: 1e-3,
-            eps_inside_root,
-            ..AdamStep::new(0.01, t)
-        };
-        if corrected {
-            step
-        } else {
-            AdamStep {
-                correction1: 1.0,
-                correction2: 1.0,
-                ..step
-            }
-        }
+        let step = AdamStep { decay, eps: 1e-3, eps_inside_root, ..AdamStep::new(0.01, t) };
+        if corrected { step } else { AdamStep { correction1: 1.0, correction2: 1.0, ..step } }
     };
     let (mut m, mut v, mut v_max) = (zeros(), zeros(), zeros());
     let (mut nm, mut nv, mut nv_max) = (zeros(), zeros(), zeros());
@@ -210,11 +154,7 @@ fn check_adam(decay: Decay, amsgrad: bool, corrected: bool, eps_inside_root: boo
                 (1.0, 1.0)
             };
             let v = if amsgrad { *v_max } else { *v } / c2;
-            let root = if eps_inside_root {
-                (v + 1e-3).sqrt()
-            } else {
-                v.sqrt() + 1e-3
-            };
+            let root = if eps_inside_root { (v + 1e-3).sqrt() } else { v.sqrt() + 1e-3 };
             p - 0.01 * (*m / c1) / root
         },
     );
@@ -268,11 +208,7 @@ fn check_rmsprop(decay: Decay, centered: bool, momentum: f64, eps_inside_root: b
             *v = 0.99 * *v + 0.01 * g * g;
             *mean = 0.99 * *mean + 0.01 * g;
             let v = if centered { *v - *mean * *mean } else { *v };
-            let root = if eps_inside_root {
-                (v + 1e-2).sqrt()
-            } else {
-                v.sqrt() + 1e-2
-            };
+            let root = if eps_inside_root { (v + 1e-2).sqrt() } else { v.sqrt() + 1e-2 };
             *u = momentum * *u + g / root;
             p - 0.01 * *u
         },
@@ -282,20 +218,14 @@ fn check_rmsprop(decay: Decay, centered: bool, momentum: f64, eps_inside_root: b
 #[test]
 fn adagrad_equals_the_algorithm() {
     for decay in DECAYS {
-        let step = AdagradStep {
-            lr: 0.1,
-            eps: 1e-10,
-            decay,
-            grad_scale: 1.0,
-        };
+        let step = AdagradStep { lr: 0.1, eps: 1e-10, decay, grad_scale: 1.0 };
         let (mut sum, mut nsum) = (zeros(), zeros());
         check(
             decay,
             |p, g, _| {
                 let slices = p.iter_mut().zip(g).zip(&mut sum);
-                let mut slices: Vec<_> = slices
-                    .map(|((p, g), sum)| AdagradSlices { p, g, sum })
-                    .collect();
+                let mut slices: Vec<_> =
+                    slices.map(|((p, g), sum)| AdagradSlices { p, g, sum }).collect();
                 adagrad(&mut slices, &step);
             },
             |(i, j), p, g, _| {
@@ -314,10 +244,7 @@ fn instruction_sets_agree_within_rounding() {
     let run = |p: &mut [f64], g: &[f64]| {
         let (mut m, mut v) = (vec![0.1; 1003], vec![0.2; 1003]);
         let (m, v, v_max) = (&mut m[..], &mut v[..], None);
-        adam(
-            &mut [AdamSlices { p, g, m, v, v_max }],
-            &AdamStep::new(0.1, 3),
-        );
+        adam(&mut [AdamSlices { p, g, m, v, v_max }], &AdamStep::new(0.1, 3));
     };
     let mut want = p.clone();
     run(&mut want, &g);
@@ -325,13 +252,7 @@ fn instruction_sets_agree_within_rounding() {
         let mut p: Vec<f32> = p.iter().map(|&p| p as f32).collect();
         let g: Vec<f32> = g.iter().map(|&g| g as f32).collect();
         let (mut m, mut v) = (vec![0.1; 1003], vec![0.2; 1003]);
-        let slices = AdamSlices {
-            p: &mut p,
-            g: &g,
-            m: &mut m,
-            v: &mut v,
-            v_max: None,
-        };
+        let slices = AdamSlices { p: &mut p, g: &g, m: &mut m, v: &mut v, v_max: None };
         adam(&mut [slices], &AdamStep::new(0.1, 3));
         assert_within(isa, &p, &want, |i| 4e-7 * (1.0 + want[i].abs()));
     });
@@ -366,13 +287,7 @@ fn threads_do_not_change_bits() {
     assert_same_on_threads(|| {
         let mut p: Vec<f32> = values(200_000, 2);
         let (mut m, mut v) = (vec![0.0; 200_000], vec![0.0; 200_000]);
-        let slices = AdamSlices {
-            p: &mut p,
-            g: &g,
-            m: &mut m,
-            v: &mut v,
-            v_max: None,
-        };
+        let slices = AdamSlices { p: &mut p, g: &g, m: &mut m, v: &mut v, v_max: None };
         adam(&mut [slices], &AdamStep::new(0.1, 1));
         bits(&p)
     });
@@ -382,12 +297,7 @@ fn threads_do_not_change_bits() {
 #[should_panic(expected = "needs gradient and state of the parameter's 2 elements")]
 fn a_short_gradient_is_refused() {
     let (mut m, mut v) = ([0.0; 2], [0.0; 2]);
-    let slices = AdamSlices {
-        p: &mut [0.0f32; 2],
-        g: &[0.0; 1],
-        m: &mut m,
-        v: &mut v,
-        v_max: None,
-    };
+    let slices =
+        AdamSlices { p: &mut [0.0f32; 2], g: &[0.0; 1], m: &mut m, v: &mut v, v_max: None };
     adam(&mut [slices], &AdamStep::new(0.1, 1));
 }

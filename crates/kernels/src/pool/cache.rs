@@ -102,9 +102,7 @@ static SHARED: [Mutex<Vec<Block>>; class::COUNT] = [const { Mutex::new(Vec::new(
 
 /// The whole process's free blocks of a class. A panic elsewhere cannot leave a list half-changed.
 fn shared(class: Class) -> MutexGuard<'static, Vec<Block>> {
-    SHARED[class.index()]
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
+    SHARED[class.index()].lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Blocks up to this size are kept by threads; larger ones are shared at once, because holding

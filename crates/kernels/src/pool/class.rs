@@ -21,12 +21,8 @@ impl Class {
     #[inline]
     #[track_caller]
     pub(super) fn of<T>(len: usize) -> Option<Self> {
-        let bytes = len
-            .checked_mul(size_of::<T>())
-            .filter(|&bytes| bytes <= BYTES_MAX);
-        let Some(bytes) = bytes else {
-            too_large(len, size_of::<T>())
-        };
+        let bytes = len.checked_mul(size_of::<T>()).filter(|&bytes| bytes <= BYTES_MAX);
+        let Some(bytes) = bytes else { too_large(len, size_of::<T>()) };
         if bytes == 0 {
             return None;
         }

@@ -79,11 +79,7 @@ fn blocks_freed_on_another_thread_come_back() {
     drop(sender);
     let total: usize = consumer.join().unwrap();
     assert_eq!(total, 1000 * LEN);
-    assert!(
-        starts.len() <= 40,
-        "{} blocks for 3 live buffers",
-        starts.len()
-    );
+    assert!(starts.len() <= 40, "{} blocks for 3 live buffers", starts.len());
 }
 
 #[test]

@@ -114,10 +114,7 @@ fn extreme_of_row<T: Float, F: Fold<T>>(row: &[T]) -> (T, i64) {
     let is_nan = best != best;
     #[expect(clippy::eq_op, reason = "x != x is NaN's test")]
     let place = row.iter().position(|&x| x == best || (is_nan && x != x));
-    (
-        best,
-        place.expect("the extreme is one of the elements") as i64,
-    )
+    (best, place.expect("the extreme is one of the elements") as i64)
 }
 
 /// The extremes of the first `best.len()` columns, over rows that begin `stride` apart.

@@ -136,22 +136,14 @@ pub fn min<T: Float>(x: &[T], split: Split, out: &mut [T]) {
 /// # Panics
 /// If the lengths do not fit.
 pub fn sum_columns<T: Float>(x: &[T], rows: usize, cols: usize, out: &mut [T]) {
-    let split = Split {
-        outer: 1,
-        axis: rows,
-        inner: cols,
-    };
+    let split = Split { outer: 1, axis: rows, inner: cols };
     split.check("sum_columns", x.len(), out.len());
     sum(x, split, out);
 }
 
 /// The sum of all elements. Accuracy as [`sum`].
 pub fn sum_all<T: Float>(x: &[T]) -> T {
-    let split = Split {
-        outer: 1,
-        axis: x.len(),
-        inner: 1,
-    };
+    let split = Split { outer: 1, axis: x.len(), inner: 1 };
     let mut total = [T::from_f64(0.0)];
     sum(x, split, &mut total);
     total[0]

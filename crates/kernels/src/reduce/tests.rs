@@ -10,10 +10,7 @@ use crate::testing::*;
 fn groups<T: Copy>(x: &[T], split: Split) -> Vec<Vec<T>> {
     let Split { outer, axis, inner } = split;
     let group = |o: usize, i: usize| (0..axis).map(|a| x[(o * axis + a) * inner + i]).collect();
-    (0..outer)
-        .flat_map(|o| (0..inner).map(move |i| (o, i)))
-        .map(|(o, i)| group(o, i))
-        .collect()
+    (0..outer).flat_map(|o| (0..inner).map(move |i| (o, i))).map(|(o, i)| group(o, i)).collect()
 }
 
 /// The largest element and its first place; the first NaN wins.
@@ -37,20 +34,14 @@ fn check_all<T: Float>(x: &[T], split: Split) {
 
     sum(x, split, &mut out);
     let want = naive(|g| g.iter().sum());
-    assert_within(("sum", context), &out, &want, |i| {
-        130.0 * eps * size(f64::abs, i)
-    });
+    assert_within(("sum", context), &out, &want, |i| 130.0 * eps * size(f64::abs, i));
     mean(x, split, &mut out);
     let want = naive(|g| g.iter().sum::<f64>() / g.len() as f64);
     let count = split.axis as f64;
-    assert_within(("mean", context), &out, &want, |i| {
-        130.0 * eps * size(f64::abs, i) / count
-    });
+    assert_within(("mean", context), &out, &want, |i| 130.0 * eps * size(f64::abs, i) / count);
     sum_squares(x, split, &mut out);
     let want = naive(|g| g.iter().map(|x| x * x).sum());
-    assert_within(("sum_squares", context), &out, &want, |i| {
-        131.0 * eps * want[i]
-    });
+    assert_within(("sum_squares", context), &out, &want, |i| 131.0 * eps * want[i]);
     prod(x, split, &mut out);
     let want = naive(|g| g.iter().product());
     assert_within(("prod", context), &out, &want, |i| {
@@ -193,14 +184,8 @@ proptest! {
 }
 
 /// Long and wide enough for several blocks, parts, strips and tasks.
-const LARGE: [(usize, usize, usize); 6] = [
-    (1, 300_001, 1),
-    (3, 70_000, 1),
-    (2, 2500, 3),
-    (1, 2100, 1100),
-    (70, 300, 17),
-    (5000, 10, 1),
-];
+const LARGE: [(usize, usize, usize); 6] =
+    [(1, 300_001, 1), (3, 70_000, 1), (2, 2500, 3), (1, 2100, 1100), (70, 300, 17), (5000, 10, 1)];
 
 #[test]
 fn large_reductions_equal_their_twins() {
@@ -248,10 +233,6 @@ fn nan_reaches_every_sum() {
 #[test]
 #[should_panic(expected = "max: needs an element along the axis")]
 fn max_of_nothing_is_refused() {
-    let split = Split {
-        outer: 1,
-        axis: 0,
-        inner: 2,
-    };
+    let split = Split { outer: 1, axis: 0, inner: 2 };
     max(&[] as &[f32], split, &mut [0.0; 2]);
 }

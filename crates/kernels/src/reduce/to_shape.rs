@@ -16,11 +16,7 @@ use crate::pool::Buffer;
 /// If the lengths do not fit the shapes or `to` does not broadcast to `shape`.
 pub fn sum_to<T: Float>(x: &[T], shape: &[usize], to: &[usize], out: &mut [T]) {
     let fits = to.len() <= shape.len()
-        && to
-            .iter()
-            .rev()
-            .zip(shape.iter().rev())
-            .all(|(&to, &size)| to == size || to == 1)
+        && to.iter().rev().zip(shape.iter().rev()).all(|(&to, &size)| to == size || to == 1)
         && x.len() == shape.iter().product::<usize>()
         && out.len() == to.iter().product::<usize>();
     assert!(
