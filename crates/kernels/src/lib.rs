@@ -6,6 +6,7 @@
 
 pub mod arch;
 pub mod copy;
+pub mod cross_entropy;
 mod disjoint;
 pub mod element;
 pub mod elementwise;

@@ -1,0 +1,516 @@
+//! Cross-entropy from logits, fused with log-softmax: forward and backward, for labels and for
+//! target probabilities.
+//!
+//! Fused because the forward then reads the logits once from memory and stores two numbers per
+//! row in place of all log-probabilities, and the backward writes the gradient in one pass.
+//! Per row, `max` and `log_sum = log sum exp(logits - max)` are saved apart: their sum would lose
+//! `log_sum` beside a large `max`.
+
+use std::fmt;
+
+use pulp::{Simd, WithSimd};
+
+use crate::element::{Float, per_float};
+use crate::registers::{exp, fold, map};
+use crate::simd::Vector;
+use crate::softmax::{BLOCK, exp_sum, row_max};
+use crate::{arch, par};
+
+/// Elements of a task.
+const TASK: usize = 16 * 1024;
+
+/// What changes the plain loss `log_sum - (logits[label] - max)`.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a, T> {
+    /// A weight for each class; `None` is 1 for all.
+    pub weights: Option<&'a [T]>,
+    /// The share s of the target that is spread evenly over all classes, in `[0, 1]`.
+    pub label_smoothing: f64,
+    /// Rows with this label have loss 0 and gradient 0, and do not count in a mean.
+    pub ignore_index: i64,
+}
+
+impl<T> Default for Options<'_, T> {
+    /// PyTorch's defaults: no weights, no smoothing, ignore label -100.
+    fn default() -> Self {
+        Options { weights: None, label_smoothing: 0.0, ignore_index: -100 }
+    }
+}
+
+/// A label that is no class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LabelError {
+    /// The row of the first such label.
+    pub row: usize,
+    /// The label.
+    pub label: i64,
+    /// The number of classes.
+    pub classes: usize,
+}
+
+impl fmt::Display for LabelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let LabelError { row, label, classes } = self;
+        write!(f, "needs labels from 0 to below {classes}; got {label} in row {row}")
+    }
+}
+
+impl std::error::Error for LabelError {}
+
+/// Losses of `logits [rows, classes]` with a label per row, not yet summed or averaged.
+///
+/// ```text
+/// loss = (1 - s) w[y] (-log p[y]) + s / classes sum_c w[c] (-log p[c]),   p = softmax(logits)
+/// ```
+/// `saved [rows, 2]` receives `max` and `log_sum` of each row, for [`cross_entropy_backward`].
+/// Returns the sum of `w[label]` over the rows that count (their number without weights), by
+/// which PyTorch divides to get the mean.
+///
+/// # Errors
+/// If a label is neither a class nor `ignore_index`; the outputs are then unchanged.
+///
+/// # Panics
+/// If lengths do not fit.
+///
+/// # Reference
+/// `torch.nn.functional.cross_entropy`; Szegedy et al. 2016, section 7 (label smoothing).
+pub fn cross_entropy<T: Float>(
+    logits: &[T],
+    classes: usize,
+    labels: &[i64],
+    options: &Options<'_, T>,
+    loss: &mut [T],
+    saved: &mut [T],
+) -> Result<f64, LabelError> {
+    check_rows("cross_entropy", logits.len(), classes, labels.len(), options);
+    check_saved("cross_entropy", labels.len(), loss.len(), saved.len());
+    let count = check_labels(labels, classes, options)?;
+    let () = per_float!(T: forward_labels(
+        logits: &[T], classes: usize, labels: &[i64], options: &Options<T>,
+        loss: &mut [T], saved: &mut [T],
+    ));
+    Ok(count)
+}
+
+/// Gradient of [`cross_entropy`] for the gradient `dloss [rows]` of its losses:
+/// `dlogits = dloss ((1 - s) w[y] (p - e_y) + s / classes (p sum w - w))`.
+///
+/// # Panics
+/// If lengths do not fit, or a label is no class: forward has checked the labels.
+pub fn cross_entropy_backward<T: Float>(
+    logits: &[T],
+    classes: usize,
+    labels: &[i64],
+    options: &Options<'_, T>,
+    saved: &[T],
+    dloss: &[T],
+    dlogits: &mut [T],
+) {
+    check_rows("cross_entropy_backward", logits.len(), classes, labels.len(), options);
+    check_saved("cross_entropy_backward", labels.len(), dloss.len(), saved.len());
+    assert!(logits.len() == dlogits.len(), "cross_entropy_backward: needs equal lengths");
+    per_float!(T: backward_labels(
+        logits: &[T], classes: usize, labels: &[i64], options: &Options<T>,
+        saved: &[T], dloss: &[T], dlogits: &mut [T],
+    ))
+}
+
+/// Losses of `logits [rows, classes]` against probabilities `targets` of the same shape, not yet
+/// summed or averaged (PyTorch's mean divides by the number of rows).
+///
+/// `loss = sum_c w[c] t'[c] (-log p[c])`, `t' = (1 - s) t + s / classes`; `ignore_index` has no
+/// meaning here. `saved` as for [`cross_entropy`].
+///
+/// # Panics
+/// If lengths do not fit.
+pub fn cross_entropy_soft<T: Float>(
+    logits: &[T],
+    classes: usize,
+    targets: &[T],
+    options: &Options<'_, T>,
+    loss: &mut [T],
+    saved: &mut [T],
+) {
+    check_rows("cross_entropy_soft", logits.len(), classes, loss.len(), options);
+    check_saved("cross_entropy_soft", loss.len(), loss.len(), saved.len());
+    assert!(logits.len() == targets.len(), "cross_entropy_soft: needs equal lengths");
+    per_float!(T: forward_soft(
+        logits: &[T], classes: usize, targets: &[T], options: &Options<T>,
+        loss: &mut [T], saved: &mut [T],
+    ))
+}
+
+/// Gradient of [`cross_entropy_soft`] with respect to the logits:
+/// `dlogits = dloss (p sum(w t') - w t')`.
+///
+/// # Panics
+/// If lengths do not fit.
+pub fn cross_entropy_soft_backward<T: Float>(
+    logits: &[T],
+    classes: usize,
+    targets: &[T],
+    options: &Options<'_, T>,
+    saved: &[T],
+    dloss: &[T],
+    dlogits: &mut [T],
+) {
+    check_rows("cross_entropy_soft_backward", logits.len(), classes, dloss.len(), options);
+    check_saved("cross_entropy_soft_backward", dloss.len(), dloss.len(), saved.len());
+    assert!(
+        logits.len() == targets.len() && logits.len() == dlogits.len(),
+        "cross_entropy_soft_backward: needs equal lengths"
+    );
+    per_float!(T: backward_soft(
+        logits: &[T], classes: usize, targets: &[T], options: &Options<T>,
+        saved: &[T], dloss: &[T], dlogits: &mut [T],
+    ))
+}
+
+#[track_caller]
+fn check_rows<T>(
+    kernel: &str,
+    elements: usize,
+    classes: usize,
+    rows: usize,
+    options: &Options<'_, T>,
+) {
+    assert!(
+        elements == rows * classes,
+        "{kernel}: needs {rows} rows of {classes} logits; got {elements}"
+    );
+    if let Some(weights) = options.weights {
+        assert!(
+            weights.len() == classes,
+            "{kernel}: needs a weight for each of {classes} classes; got {}",
+            weights.len()
+        );
+    }
+}
+
+#[track_caller]
+fn check_saved(kernel: &str, rows: usize, losses: usize, saved: usize) {
+    assert!(
+        losses == rows && saved == 2 * rows,
+        "{kernel}: needs {rows} losses and {} saved values; got {losses} and {saved}",
+        2 * rows
+    );
+}
+
+/// The sum of the labels' weights, or the first label that is no class.
+fn check_labels<T: Float>(
+    labels: &[i64],
+    classes: usize,
+    options: &Options<'_, T>,
+) -> Result<f64, LabelError> {
+    let mut count = 0.0;
+    for (row, &label) in labels.iter().enumerate() {
+        if label == options.ignore_index {
+            continue;
+        }
+        if label < 0 || label as u64 >= classes as u64 {
+            return Err(LabelError { row, label, classes });
+        }
+        count += options.weights.map_or(1.0, |w| w[label as usize].to_f64());
+    }
+    Ok(count)
+}
+
+fn forward_labels<T: Float>(
+    logits: &[T],
+    classes: usize,
+    labels: &[i64],
+    options: &Options<'_, T>,
+    loss: &mut [T],
+    saved: &mut [T],
+) {
+    Rows::new(logits, classes, Target::Labels(labels), options).forward(loss, saved);
+}
+
+fn forward_soft<T: Float>(
+    logits: &[T],
+    classes: usize,
+    targets: &[T],
+    options: &Options<'_, T>,
+    loss: &mut [T],
+    saved: &mut [T],
+) {
+    Rows::new(logits, classes, Target::Soft(targets), options).forward(loss, saved);
+}
+
+fn backward_labels<T: Float>(
+    logits: &[T],
+    classes: usize,
+    labels: &[i64],
+    options: &Options<'_, T>,
+    saved: &[T],
+    dloss: &[T],
+    dlogits: &mut [T],
+) {
+    let rows = Rows::new(logits, classes, Target::Labels(labels), options);
+    rows.backward(saved, dloss, dlogits);
+}
+
+fn backward_soft<T: Float>(
+    logits: &[T],
+    classes: usize,
+    targets: &[T],
+    options: &Options<'_, T>,
+    saved: &[T],
+    dloss: &[T],
+    dlogits: &mut [T],
+) {
+    let rows = Rows::new(logits, classes, Target::Soft(targets), options);
+    rows.backward(saved, dloss, dlogits);
+}
+
+/// What the rows should have been.
+#[derive(Clone, Copy)]
+enum Target<'a, T> {
+    Labels(&'a [i64]),
+    Soft(&'a [T]),
+}
+
+/// The inputs of all four kernels.
+#[derive(Clone, Copy)]
+struct Rows<'a, T> {
+    logits: &'a [T],
+    classes: usize,
+    target: Target<'a, T>,
+    weights: Option<&'a [T]>,
+    /// Sum of the weights of all classes.
+    weight_sum: f64,
+    ignore_index: i64,
+    /// The share of the target that stays where it is, and what every class gets of the rest.
+    keep: f64,
+    share: f64,
+}
+
+impl<'a, T: Float> Rows<'a, T> {
+    fn new(
+        logits: &'a [T],
+        classes: usize,
+        target: Target<'a, T>,
+        options: &Options<'a, T>,
+    ) -> Self {
+        let sum = |w: &[T]| w.iter().map(|w| w.to_f64()).sum();
+        Rows {
+            logits,
+            classes,
+            target,
+            weights: options.weights,
+            weight_sum: options.weights.map_or(classes as f64, sum),
+            ignore_index: options.ignore_index,
+            keep: 1.0 - options.label_smoothing,
+            share: options.label_smoothing / classes as f64,
+        }
+    }
+
+    fn forward(self, loss: &mut [T], saved: &mut [T]) {
+        let group = TASK.div_ceil(self.classes.max(1));
+        let outputs = ((loss, group), (saved, 2 * group));
+        par::chunks_mut2(outputs.0, outputs.1, self.logits.len(), |task, loss, saved| {
+            arch::dispatch(Forward { rows: self, first: task * group, loss, saved });
+        });
+    }
+
+    fn backward(self, saved: &[T], dloss: &[T], dlogits: &mut [T]) {
+        if dlogits.is_empty() {
+            return;
+        }
+        let group = TASK.div_ceil(self.classes);
+        par::chunks_mut(dlogits, group * self.classes, self.logits.len(), |task, dlogits| {
+            arch::dispatch(Backward { rows: self, first: task * group, saved, dloss, dlogits });
+        });
+    }
+
+    #[inline(always)]
+    fn logits(&self, row: usize) -> &'a [T] {
+        &self.logits[row * self.classes..][..self.classes]
+    }
+
+    #[inline(always)]
+    fn weight(&self, class: usize) -> f64 {
+        self.weights.map_or(1.0, |w| w[class].to_f64())
+    }
+}
+
+struct Forward<'a, T> {
+    rows: Rows<'a, T>,
+    first: usize,
+    loss: &'a mut [T],
+    saved: &'a mut [T],
+}
+
+impl<T: Float> WithSimd for Forward<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let rows = self.rows;
+        for (i, (loss, saved)) in
+            self.loss.iter_mut().zip(self.saved.chunks_exact_mut(2)).enumerate()
+        {
+            let row = self.first + i;
+            if let Target::Labels(labels) = rows.target
+                && labels[row] == rows.ignore_index
+            {
+                *loss = T::ZERO;
+                saved.fill(T::ZERO);
+                continue;
+            }
+            let logits = rows.logits(row);
+            let max = row_max(simd, logits);
+            let log_sum = exp_sum(simd, logits, max).ln();
+            saved.copy_from_slice(&[max, T::from_f64(log_sum)]);
+            *loss = T::from_f64(row_loss(simd, &rows, row, max, log_sum));
+        }
+    }
+}
+
+/// `sum_c w[c] t'[c] (log_sum - (logits[c] - max))`, smoothing apart from the target itself.
+#[inline(always)]
+fn row_loss<T: Float, S: Simd>(
+    simd: S,
+    rows: &Rows<'_, T>,
+    row: usize,
+    max: T,
+    log_sum: f64,
+) -> f64 {
+    let logits = rows.logits(row);
+    let max_lanes = Vector::splat(simd, max);
+    let of_target = match rows.target {
+        Target::Labels(labels) => {
+            let label = labels[row] as usize;
+            rows.weight(label) * (log_sum - (logits[label].to_f64() - max.to_f64()))
+        }
+        Target::Soft(_) => {
+            let log_sum = Vector::splat(simd, T::from_f64(log_sum));
+            // Padding: a target of 0.
+            rows.weighted_sum(simd, row, [max, T::ZERO], |[x, t]| t * (log_sum - (x - max_lanes)))
+        }
+    };
+    if rows.share == 0.0 {
+        return of_target;
+    }
+    // Padding: x - max = 0.
+    let shifted = rows.weighted_sum(simd, row, [max, T::ZERO], |[x, _]| x - max_lanes);
+    rows.keep * of_target + rows.share * (rows.weight_sum * log_sum - shifted)
+}
+
+impl<T: Float> Rows<'_, T> {
+    /// The targets of a row, or its logits where there are none.
+    #[inline(always)]
+    fn targets(&self, row: usize) -> &[T] {
+        match self.target {
+            Target::Labels(_) => self.logits(row),
+            Target::Soft(targets) => &targets[row * self.classes..][..self.classes],
+        }
+    }
+
+    /// `sum_c w[c] f(logits[c], targets[c])`, where padding with `fill` makes f 0.
+    #[inline(always)]
+    fn weighted_sum<S: Simd>(
+        &self,
+        simd: S,
+        row: usize,
+        fill: [T; 2],
+        f: impl Fn([Vector<T, S>; 2]) -> Vector<T, S>,
+    ) -> f64 {
+        let (logits, targets) = (self.logits(row), self.targets(row));
+        let zero = [Vector::splat(simd, T::ZERO)];
+        let mut total = 0.0;
+        for start in (0..self.classes).step_by(BLOCK) {
+            let block = start..self.classes.min(start + BLOCK);
+            let (x, t) = (&logits[block.clone()], &targets[block.clone()]);
+            let [sum] = match self.weights {
+                None => {
+                    let step = |[sum]: [_; 1], x: [_; 2]| [sum + f(x)];
+                    fold(simd, [x, t], fill, zero, step, |a, b| a + b)
+                }
+                Some(weights) => {
+                    let step = |[sum]: [Vector<T, S>; 1], [w, x, t]: [Vector<T, S>; 3]| {
+                        [sum + w * f([x, t])]
+                    };
+                    let (x, fill) = ([&weights[block], x, t], [T::ZERO, fill[0], fill[1]]);
+                    fold(simd, x, fill, zero, step, |a, b| a + b)
+                }
+            };
+            total += sum.reduce_sum().to_f64();
+        }
+        total
+    }
+}
+
+struct Backward<'a, T> {
+    rows: Rows<'a, T>,
+    first: usize,
+    saved: &'a [T],
+    dloss: &'a [T],
+    dlogits: &'a mut [T],
+}
+
+impl<T: Float> WithSimd for Backward<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let rows = self.rows;
+        for (i, dlogits) in self.dlogits.chunks_exact_mut(rows.classes).enumerate() {
+            let row = self.first + i;
+            let (saved, dloss) = (&self.saved[2 * row..2 * row + 2], self.dloss[row]);
+            match rows.target {
+                Target::Labels(labels) if labels[row] == rows.ignore_index => dlogits.fill(T::ZERO),
+                Target::Labels(labels) => {
+                    let label = labels[row] as usize;
+                    let of_label = rows.keep * rows.weight(label);
+                    let size = of_label + rows.share * rows.weight_sum;
+                    row_gradient(simd, &rows, row, saved, dloss, size, dlogits);
+                    dlogits[label] -= dloss * T::from_f64(of_label);
+                }
+                Target::Soft(_) => {
+                    let sum = rows.weighted_sum(simd, row, [T::ZERO; 2], |[_, t]| t);
+                    let size = rows.keep * sum + rows.share * rows.weight_sum;
+                    row_gradient(simd, &rows, row, saved, dloss, size, dlogits);
+                }
+            }
+        }
+    }
+}
+
+/// `dlogits = dloss (p size - w t')`, where for labels `t'` is only the share of every class.
+#[inline(always)]
+fn row_gradient<T: Float, S: Simd>(
+    simd: S,
+    rows: &Rows<'_, T>,
+    row: usize,
+    saved: &[T],
+    dloss: T,
+    size: f64,
+    dlogits: &mut [T],
+) {
+    let lanes = |x: f64| Vector::<T, S>::constant(simd, x);
+    let dloss = dloss.to_f64();
+    let (max, log_sum) = (Vector::splat(simd, saved[0]), Vector::splat(simd, saved[1]));
+    let size = lanes(dloss * size);
+    let (share, keep) = (lanes(dloss * rows.share), lanes(dloss * rows.keep));
+    let scaled_p = |x: Vector<T, S>| exp(x - max - log_sum) * size;
+    let logits = rows.logits(row);
+    match (rows.target, rows.weights) {
+        (Target::Labels(_), None) => map(simd, [logits], dlogits, |[x]| scaled_p(x) - share),
+        (Target::Labels(_), Some(weights)) => {
+            map(simd, [logits, weights], dlogits, |[x, w]| w.neg_mul_add(share, scaled_p(x)))
+        }
+        (Target::Soft(_), None) => map(simd, [logits, rows.targets(row)], dlogits, |[x, t]| {
+            scaled_p(x) - t.mul_add(keep, share)
+        }),
+        (Target::Soft(_), Some(weights)) => {
+            let inputs = [logits, rows.targets(row), weights];
+            map(simd, inputs, dlogits, |[x, t, w]| {
+                w.neg_mul_add(t.mul_add(keep, share), scaled_p(x))
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
