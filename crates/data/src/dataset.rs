@@ -277,3 +277,67 @@ impl<D: Dataset + ?Sized> Dataset for Arc<D> {
         (**self).batch(indices)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails at the samples of a list.
+    struct Picky(Vec<usize>);
+
+    impl Dataset for Picky {
+        type Sample = i64;
+
+        fn len(&self) -> usize {
+            10
+        }
+
+        fn get(&self, index: usize) -> Result<i64, Error> {
+            match self.0.contains(&index) {
+                true => Err(Error::other("no")),
+                false => Ok(index as i64),
+            }
+        }
+    }
+
+    #[test]
+    fn combinations_equal_their_parts() {
+        let first = MemoryDataset(vec![1i64, 2, 3]).map(|x| 10 * x);
+        let data = first.chain(Picky(vec![]).map(|x| -x)).subset([12, 0, 2, 4, 0]);
+        assert_eq!(data.len(), 5);
+        let batch = data.all().unwrap().to_vec();
+        assert_eq!(batch, [-9, 10, 30, -1, 10]);
+        let samples: Vec<i64> = (0..5).map(|at| data.get(at).unwrap()).collect();
+        assert_eq!(batch, samples);
+        assert_eq!(Arc::new(data).batch(&[3]).unwrap().to_vec(), [-1]);
+    }
+
+    /// A user can ask the dataset for the sample that the error names.
+    #[test]
+    fn errors_name_the_index_of_the_outermost_dataset() {
+        let subset = Picky(vec![4]).subset([9, 8, 4]);
+        assert_eq!(subset.all().unwrap_err().to_string(), "sample 2: no");
+        let nested = Picky(vec![4]).subset([9, 8, 4]).subset([2, 2, 0]);
+        assert_eq!(nested.batch(&[2, 1]).unwrap_err().to_string(), "sample 1: no");
+        let chain = MemoryDataset(vec![0i64; 5]).chain(Picky(vec![4]));
+        assert_eq!(chain.all().unwrap_err().to_string(), "sample 9: no");
+        let ragged = MemoryDataset(vec![vec![0i64], vec![1], vec![2, 3]]).subset([0, 2]);
+        let error = ragged.all().unwrap_err().to_string();
+        assert!(error.starts_with("sample 1: batch: expected shape [1]"), "{error}");
+    }
+
+    #[test]
+    fn parts_of_a_split_share_the_dataset() {
+        let (train, test) = Picky(vec![]).split(0.3, &mut Rng::seed(1)).unwrap();
+        assert_eq!((train.len(), test.len()), (7, 3));
+        let mut all = [train.all().unwrap().to_vec(), test.all().unwrap().to_vec()].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    #[should_panic(expected = "subset: needs indices below 10; got 10")]
+    fn subsets_are_checked() {
+        let _ = Picky(vec![]).subset([3, 10]);
+    }
+}

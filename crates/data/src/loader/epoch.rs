@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use rand::RngExt as _;
 use rand::seq::SliceRandom;
 
 use super::workers::Workers;
@@ -103,12 +104,45 @@ pub(super) struct Plan<S> {
 }
 
 impl<S: Source> Plan<S> {
-    pub(super) fn new(source: Arc<S>, state: &LoaderState) -> Plan<S> {
-        let mut order: Vec<usize> = (0..state.samples).collect();
-        if state.shuffled {
-            order.shuffle(&mut Rng::seed(state.seed));
-        }
+    pub(super) fn new(source: Arc<S>, weights: Option<&[f64]>, state: &LoaderState) -> Plan<S> {
+        let order = order(weights, state);
         Plan { source, batch_size: state.batch_size, seed: state.seed, order }
+    }
+}
+
+/// The samples of an epoch, in the order in which they are delivered.
+fn order(weights: Option<&[f64]>, state: &LoaderState) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..state.samples).collect();
+    let rng = &mut Rng::seed(state.seed);
+    match (state.shuffled, weights) {
+        (false, _) => {}
+        (true, None) => order.shuffle(rng),
+        (true, Some(sums)) => {
+            let total = sums.last().copied().unwrap_or(0.0);
+            for index in &mut order {
+                let at = total * rng.random::<f64>();
+                *index = sums.partition_point(|&sum| sum <= at);
+            }
+        }
+    }
+    order
+}
+
+/// The running sums of weights.
+pub(super) fn cumulative(weights: &[f64]) -> Result<Arc<[f64]>, Error> {
+    let mut sum = 0.0;
+    let mut sums = Vec::with_capacity(weights.len());
+    for (index, &weight) in weights.iter().enumerate() {
+        sum += weight;
+        if !(weight >= 0.0 && sum.is_finite()) {
+            let expected = "a finite weight of at least 0";
+            return Err(Error::mismatch(format!("weight {index}"), expected, weight.to_string()));
+        }
+        sums.push(sum);
+    }
+    match sum > 0.0 || weights.is_empty() {
+        true => Ok(sums.into()),
+        false => Err(Error::mismatch("weights", "one above 0", "only 0")),
     }
 }
 

@@ -51,6 +51,8 @@ use epoch::Plan;
 /// ```
 pub struct Loader<S> {
     source: Arc<S>,
+    /// The running sums of the weights, if samples are drawn by weight.
+    weights: Option<Arc<[f64]>>,
     options: Options,
 }
 
@@ -66,7 +68,7 @@ struct Options {
 impl<S> Clone for Loader<S> {
     /// Another loader of the same data, which is shared.
     fn clone(&self) -> Self {
-        Loader { source: self.source.clone(), options: self.options }
+        Loader { source: self.source.clone(), weights: self.weights.clone(), options: self.options }
     }
 }
 
@@ -82,7 +84,7 @@ impl<S: Source> Loader<S> {
         let source = Arc::new(source);
         let options =
             Options { batch_size, drop_last: false, shuffle: true, workers: 0, prefetch: 2 };
-        Ok(Loader { source, options })
+        Ok(Loader { source, weights: None, options })
     }
 
     /// Whether to leave out a last batch that is not full; off unless asked for, as in PyTorch.
@@ -97,6 +99,21 @@ impl<S: Source> Loader<S> {
     pub fn shuffle(mut self, shuffle: bool) -> Self {
         self.options.shuffle = shuffle;
         self
+    }
+
+    /// Draws the samples of each epoch with replacement, each with a probability in proportion to
+    /// its weight: for rare classes, say. An epoch still has as many samples as the dataset.
+    /// PyTorch's `WeightedRandomSampler`.
+    ///
+    /// # Errors
+    /// Not one weight per sample; a weight that is negative or not finite; all weights 0.
+    pub fn weighted(mut self, weights: &[f64]) -> Result<Self, Error> {
+        if weights.len() != self.source.samples() {
+            let expected = format!("{} weights, one per sample", self.source.samples());
+            return Err(Error::mismatch("Loader", expected, weights.len().to_string()));
+        }
+        self.weights = Some(epoch::cumulative(weights)?);
+        Ok(self)
     }
 
     /// How many threads make batches ahead of time; 0, the default, makes each batch when it is
@@ -180,7 +197,7 @@ impl<S: Source> Loader<S> {
             samples,
             batch_size: self.options.batch_size,
         };
-        let plan = Plan::new(self.source.clone(), &state);
+        let plan = Plan::new(self.source.clone(), self.weights.as_deref(), &state);
         Epoch::start(plan, state, self.batches(), self.options.workers, self.options.prefetch)
     }
 }
@@ -214,6 +231,7 @@ impl<D: Dataset + 'static> Loader<D> {
     where
         T: Transform<Input = D::Sample>,
     {
-        Loader { source: Arc::new(Augmented::new(self.source, transform)), options: self.options }
+        let source = Arc::new(Augmented::new(self.source, transform));
+        Loader { source, weights: self.weights, options: self.options }
     }
 }

@@ -86,6 +86,30 @@ fn seeds_decide_and_epochs_differ() {
 }
 
 #[test]
+fn weights_are_probabilities() {
+    let loader = Loader::new(numbers(4), 2).unwrap();
+    let weighted = loader.clone().weighted(&[1.0, 0.0, 3.0, 0.0]).unwrap();
+    let mut rng = Rng::seed(8);
+    let mut counts = [0u32; 4];
+    for _ in 0..250 {
+        let drawn = batches(weighted.epoch(&mut rng)).concat();
+        drawn.into_iter().for_each(|index| counts[index as usize] += 1);
+    }
+    // 1000 draws: 250 and 750 with a standard error of 14.
+    assert_eq!((counts[1], counts[3], counts[0] + counts[2]), (0, 0, 1000));
+    assert!((180..=320).contains(&counts[0]), "{counts:?}");
+    assert_eq!(batches(weighted.iter()).concat(), [0, 1, 2, 3]);
+    let says = |weights: &[f64], message: &str| {
+        let error = loader.clone().weighted(weights).err().unwrap();
+        assert_eq!(error.to_string(), message);
+    };
+    says(&[1.0], "Loader: expected 4 weights, one per sample, found 1");
+    says(&[1.0, -1.0, 0.0, 0.0], "weight 1: expected a finite weight of at least 0, found -1");
+    says(&[1.0, 0.0, f64::NAN, 0.0], "weight 2: expected a finite weight of at least 0, found NaN");
+    says(&[0.0; 4], "weights: expected one above 0, found only 0");
+}
+
+#[test]
 fn workers_equal_no_workers() {
     for batch_size in [1, 4, 23, 100] {
         let alone = augmented(0, 1, batch_size);
