@@ -219,7 +219,7 @@ fn enum_walks(
     Ok((walk(&arms), walk(&arms_mut), visited))
 }
 
-/// Where a type stands, with names resolved as the macro's own.
+/// Where a type stands, with names resolved as elsewhere in the macro.
 fn located(kind: &Type) -> Span {
-    kind.span().resolved_at(Span::mixed_site())
+    kind.span().resolved_at(Span::call_site())
 }

@@ -2,6 +2,18 @@
 
 #![forbid(unsafe_code)]
 
+mod init;
+mod layer;
+mod layers;
+mod model;
 pub mod optim;
+mod pass;
 
+/// Implements [`Module`](backstitch_tensor::Module) for a model: see its documentation.
+pub use backstitch_derive::Module;
+pub use init::{Fan, Init, Nonlinearity, fans};
+pub use layer::{BoxedClone, Layer};
+pub use layers::*;
+pub use model::{ModuleExt, StateDict, StateDictError, Summary, SummaryRow};
 pub use optim::*;
+pub use pass::{Pass, Statistics};

@@ -1,0 +1,172 @@
+//! [`BatchNorm1d`]: normalises each channel over the batch.
+
+use backstitch_derive::Module;
+use backstitch_kernels::Float;
+use backstitch_tensor::{Param, Running, Tensor};
+
+use super::rsqrt::rsqrt;
+use crate::{Layer, Pass, Statistics};
+
+/// Normalises each channel over the batch: `y = (x - mean) / √(var + eps) weight + bias`.
+///
+/// Mean and variance are the batch's while training, and running averages of them in evaluation;
+/// [`Pass::with_statistics`] chooses otherwise. The variance that normalises is the biased one.
+///
+/// # Shape
+/// `x (N, C)` or `(N, C, T)` to the same shape.
+///
+/// # Numerics
+/// A batch of one gives the bias, and its variance counts as 0; PyTorch refuses it.
+///
+/// # Examples
+/// ```
+/// use backstitch_nn::{BatchNorm1d, Pass};
+/// use backstitch_tensor::{Rng, Tensor};
+///
+/// let norm = BatchNorm1d::new(1);
+/// let y = norm.forward(&Tensor::from([[1.0f32], [3.0]]), &Pass::train(&mut Rng::seed(0)));
+/// assert!((y.at(&[1, 0]) - 1.0).abs() < 1e-5);
+/// ```
+///
+/// # Reference
+/// Ioffe and Szegedy 2015, algorithms 1 and 2.
+#[derive(Clone, Debug, Module)]
+#[module(crate = "backstitch_tensor")]
+pub struct BatchNorm1d<T: Float = f32> {
+    /// The scale `(C)`. Starts at 1.
+    pub weight: Option<Param<T>>,
+    /// The shift `(C)`. Starts at 0.
+    pub bias: Option<Param<T>>,
+    /// The running average of means `(C)`. Starts at 0.
+    pub running_mean: Option<Running<T>>,
+    /// The running average of variances `(C)`. Starts at 1.
+    pub running_var: Option<Running<T>>,
+    /// How many batches the running statistics have followed.
+    pub num_batches_tracked: Option<Running<T>>,
+    /// The options.
+    #[module(skip)]
+    pub options: BatchNormOptions,
+}
+
+/// The options of [`BatchNorm1d`]. The defaults are those of `torch.nn.BatchNorm1d`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BatchNormOptions {
+    /// Keeps the division finite. 1e-5 by default.
+    pub eps: f64,
+    /// What the running averages take from each batch; `None` for the plain average of all. 0.1
+    /// by default.
+    pub momentum: Option<f64>,
+    /// Whether there are scale and shift. Yes by default.
+    pub affine: bool,
+    /// Whether there are running statistics; without them, evaluation uses the batch's, too. Yes
+    /// by default.
+    pub track_running_stats: bool,
+    /// Whether the running variance follows the biased variance `Σ (x - mean)² / n`, as in the
+    /// paper's text, in place of the unbiased one, with `n - 1`. No by default.
+    pub biased_running_var: bool,
+}
+
+impl Default for BatchNormOptions {
+    fn default() -> Self {
+        BatchNormOptions {
+            eps: 1e-5,
+            momentum: Some(0.1),
+            affine: true,
+            track_running_stats: true,
+            biased_running_var: false,
+        }
+    }
+}
+
+impl<T: Float> BatchNorm1d<T> {
+    /// A layer for `channels` channels, with PyTorch's defaults.
+    pub fn new(channels: usize) -> Self {
+        Self::with_options(channels, BatchNormOptions::default())
+    }
+
+    /// A layer with options.
+    pub fn with_options(channels: usize, options: BatchNormOptions) -> Self {
+        let param = |value| options.affine.then(|| Param::new(Tensor::full([channels], value)));
+        let tracks = options.track_running_stats;
+        let running = |value| tracks.then(|| Running::new(Tensor::full([channels], value)));
+        BatchNorm1d {
+            weight: param(T::ONE),
+            bias: param(T::ZERO),
+            running_mean: running(T::ZERO),
+            running_var: running(T::ONE),
+            num_batches_tracked: tracks.then(|| Running::new(Tensor::scalar(T::ZERO))),
+            options,
+        }
+    }
+
+    /// The output for `x`.
+    ///
+    /// # Panics
+    /// When `x` has other axes or another number of channels.
+    #[track_caller]
+    pub fn forward(&self, x: &Tensor<T>, pass: &Pass) -> Tensor<T> {
+        let dims: &[isize] = match x.rank() {
+            2 => &[0],
+            3 => &[0, 2],
+            _ => panic!("BatchNorm1d: needs (N, C) or (N, C, T); got {:?}", x.shape()),
+        };
+        let channels = x.shape()[1];
+        let along: &[usize] = if x.rank() == 2 { &[channels] } else { &[channels, 1] };
+        let (mean, var) = match (&self.running_mean, &self.running_var, pass.statistics()) {
+            (Some(mean), Some(var), Statistics::Running) => (mean.get(), var.get()),
+            (_, _, statistics) => {
+                let mean = x.mean_dim(dims, false);
+                let centred = x - mean.reshape(along);
+                let var = (&centred * &centred).mean_dim(dims, false);
+                if statistics == Statistics::Follow {
+                    self.follow(&mean, &var, x.numel() / channels.max(1));
+                }
+                (mean, var)
+            }
+        };
+        let rstd = rsqrt(&(var + T::from_f64(self.options.eps)));
+        let mut y = (x - mean.reshape(along)) * rstd.reshape(along);
+        if let Some(weight) = &self.weight {
+            y = y * weight.reshape(along);
+        }
+        if let Some(bias) = &self.bias {
+            y = y + bias.reshape(along);
+        }
+        y
+    }
+
+    /// Moves the running statistics towards those of a batch of `count` elements per channel.
+    fn follow(&self, mean: &Tensor<T>, var: &Tensor<T>, count: usize) {
+        let (Some(running_mean), Some(running_var), Some(batches)) =
+            (&self.running_mean, &self.running_var, &self.num_batches_tracked)
+        else {
+            return;
+        };
+        batches.update(|batches| batches.data_mut()[0] += T::ONE);
+        let momentum = match self.options.momentum {
+            Some(momentum) => T::from_f64(momentum),
+            None => T::ONE / batches.get().item(),
+        };
+        let correction = match self.options.biased_running_var || count < 2 {
+            true => T::ONE,
+            false => T::from_f64(count as f64 / (count as f64 - 1.0)),
+        };
+        let towards = |running: &Running<T>, batch: &Tensor<T>, factor: T| {
+            let batch = batch.to_vec();
+            running.update(|running| {
+                for (running, batch) in running.data_mut().iter_mut().zip(batch) {
+                    *running = (T::ONE - momentum) * *running + momentum * (factor * batch);
+                }
+            });
+        };
+        towards(running_mean, mean, T::ONE);
+        towards(running_var, var, correction);
+    }
+}
+
+impl<T: Float> Layer<T> for BatchNorm1d<T> {
+    #[track_caller]
+    fn forward(&self, x: &Tensor<T>, pass: &Pass) -> Tensor<T> {
+        self.forward(x, pass)
+    }
+}
