@@ -138,7 +138,7 @@ pub(super) const SPECS: &[OpSpec] = &[OpSpec {
             x[0].at(&[&[idx.at(at) as usize], &at[1..]].concat())
         })
     }),
-    refused: &[&[&[]]],
+    refused: &[],
     slope: Slope::Smooth,
     cost: |shapes| Cost::elementwise(shapes, 0.0),
     tolerance: Tolerance::Exact,

@@ -45,8 +45,8 @@ impl<T: Element> Tensor<T> {
     /// ```
     #[track_caller]
     pub fn transpose(&self, dim0: isize, dim1: isize) -> Tensor<T> {
-        let axis = |dim| or_panic(axis_of("transpose", dim, self.rank()));
-        let (axis0, axis1) = (axis(dim0), axis(dim1));
+        let axis0 = or_panic(axis_of("transpose", dim0, self.rank()));
+        let axis1 = or_panic(axis_of("transpose", dim1, self.rank()));
         let mut axes: Axes<usize> = (0..self.rank()).collect();
         axes.swap(axis0, axis1);
         apply(Permute { axes }, [self])
