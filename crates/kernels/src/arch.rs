@@ -18,8 +18,6 @@ pub enum Isa {
     Avx512,
     /// AArch64 Advanced SIMD.
     Neon,
-    /// 512-bit vectors emulated in baseline code; exists in this crate's unit tests only.
-    Emulated512,
 }
 
 impl fmt::Display for Isa {
@@ -29,7 +27,6 @@ impl fmt::Display for Isa {
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
             Isa::Neon => "neon",
-            Isa::Emulated512 => "emulated512",
         })
     }
 }
@@ -39,9 +36,6 @@ pub fn available() -> &'static [Isa] {
     static AVAILABLE: OnceLock<Vec<Isa>> = OnceLock::new();
     AVAILABLE.get_or_init(|| {
         let mut isas = vec![Isa::Scalar];
-        if cfg!(test) {
-            isas.push(Isa::Emulated512);
-        }
         #[cfg(target_arch = "x86_64")]
         {
             if pulp::x86::V3::try_new().is_some() {
@@ -106,8 +100,6 @@ pub fn with<R>(isa: Isa, f: impl FnOnce() -> R) -> R {
 pub fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
     match current() {
         Isa::Scalar => Simd::vectorize(pulp::Scalar::new(), op),
-        #[cfg(test)]
-        Isa::Emulated512 => Simd::vectorize(pulp::Scalar512b, op),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => {
             let simd = pulp::x86::V3::try_new().expect("AVX2 is available");
@@ -150,7 +142,7 @@ mod tests {
                 Isa::Scalar => 1,
                 Isa::Neon => 4,
                 Isa::Avx2 => 8,
-                Isa::Avx512 | Isa::Emulated512 => 16,
+                Isa::Avx512 => 16,
             };
             assert_eq!(lanes, expected, "{isa}");
         }

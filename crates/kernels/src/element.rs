@@ -3,7 +3,7 @@
 use std::fmt::{Debug, Display};
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Rem, Sub, SubAssign};
 
-use crate::simd::SimdFloat;
+use crate::math::coefficients::MathFloat;
 
 mod sealed {
     pub trait Sealed {}
@@ -169,9 +169,9 @@ macro_rules! float_methods {
         /// The types that numeric kernels run on: `f32` and `f64`.
         ///
         /// Sealed. The scalar methods are those of the standard library; the vector operations
-        /// come from [`SimdFloat`].
+        /// come from [`SimdFloat`](crate::simd::SimdFloat).
         pub trait Float:
-            SimdFloat
+            MathFloat
             + Add<Output = Self>
             + Sub<Output = Self>
             + Mul<Output = Self>
@@ -341,26 +341,44 @@ float_methods! {
 /// Inside `fn name<T: Float>(...)`: `per_float!(T: kernel(x: &[T], rows: usize, y: &mut [T]) -> R)`
 /// calls `kernel::<T>(x, rows, y)`. Every argument is a local variable; its type is spelled with
 /// `T` and elided lifetimes. `-> R` may be left out.
-#[allow(unused_macros, reason = "kernels take it into use one after the other")]
 macro_rules! per_float {
-    ($T:ident: $kernel:ident($($arg:ident: $ty:ty),* $(,)?)) => {
-        per_float!($T: $kernel($($arg: $ty),*) -> ())
+    ($T:ident: $kernel:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $out:ty)?) => {
+        $crate::element::per_type!(
+            [F32 f32, F64 f64] $T: $kernel [$($arg: $ty),*] ($($out)?)
+        )
     };
-    ($T:ident: $kernel:ident($($arg:ident: $ty:ty),* $(,)?) -> $out:ty) => {
+}
+
+/// The same as [`per_float!`] for kernels that are generic over [`Element`].
+macro_rules! per_element {
+    ($T:ident: $kernel:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $out:ty)?) => {
+        $crate::element::per_type!(
+            [F32 f32, F64 f64, I64 i64, Bool bool, U8 u8]
+            $T: $kernel [$($arg: $ty),*] ($($out)?)
+        )
+    };
+}
+
+macro_rules! per_type {
+    ([$($dtype:ident $concrete:ident),*] $T:ident: $kernel:ident $args:tt $out:tt) => {
         match <$T as $crate::element::Element>::DTYPE {
-            $crate::element::DType::F32 => {
-                per_float!(@call $T f32 $kernel($($arg: $ty),*) -> $out)
-            }
-            $crate::element::DType::F64 => {
-                per_float!(@call $T f64 $kernel($($arg: $ty),*) -> $out)
-            }
-            _ => unreachable!("Float is f32 and f64"),
+            $(
+                $crate::element::DType::$dtype => {
+                    $crate::element::per_type!(@call $concrete $T $kernel $args $out)
+                }
+            )*
+            #[allow(unreachable_patterns, reason = "all types may be listed")]
+            other => unreachable!("no kernel for {other}"),
         }
     };
-    (@call $T:ident $concrete:ident $kernel:ident($($arg:ident: $ty:ty),*) -> $out:ty) => {{
-        // The inner alias shadows the type parameter, so that `$ty` means the concrete type.
+    (@call $concrete:ident $T:ident $kernel:ident $args:tt ()) => {
+        $crate::element::per_type!(@call $concrete $T $kernel $args (()))
+    };
+    (@call $concrete:ident $T:ident $kernel:ident [$($arg:ident: $ty:ty),*] ($out:ty)) => {{
+        // The alias shadows the type parameter, so that `$ty` means the concrete type.
         type $T = $concrete;
         #[inline(never)]
+        #[track_caller]
         fn compiled_here($($arg: $ty),*) -> $out {
             $kernel::<$T>($($arg),*)
         }
@@ -374,15 +392,13 @@ macro_rules! per_float {
     }};
 }
 
-#[allow(unused_imports, reason = "kernels take it into use one after the other")]
-pub(crate) use per_float;
+pub(crate) use {per_element, per_float, per_type};
 
 /// Gives a value of type `A` the name `B` of the same type; see [`per_float!`].
 ///
 /// # Safety
 /// `A` and `B` are the same type, lifetimes aside; the caller's signature upholds the lifetimes.
 #[inline(always)]
-#[allow(dead_code, reason = "kernels take it into use one after the other")]
 pub(crate) unsafe fn same_type<A, B>(value: A) -> B {
     assert!(size_of::<A>() == size_of::<B>());
     let value = std::mem::ManuallyDrop::new(value);

@@ -9,7 +9,7 @@ use std::ops::{
     Add, AddAssign, BitAnd, BitOr, Div, DivAssign, Mul, MulAssign, Neg, Not, Sub, SubAssign,
 };
 
-use pulp::Simd;
+use pulp::{Simd, bytemuck};
 
 use crate::element::Element;
 
@@ -19,12 +19,16 @@ use crate::element::Element;
 #[allow(missing_docs, reason = "each function is documented at the Vector method that calls it")]
 pub trait SimdFloat: Element {
     /// A register of `lanes::<S>()` elements.
-    type Lanes<S: Simd>: Copy + Send + Sync + std::fmt::Debug + 'static;
+    type Lanes<S: Simd>: bytemuck::Pod + Send + Sync + std::fmt::Debug;
     /// The result of a comparison.
     type Mask<S: Simd>: Copy + Send + Sync + std::fmt::Debug + 'static;
 
     /// 2^p, p the number of stored mantissa bits.
     const TWO_MANTISSA: Self;
+    /// 1.5 * 2^p: adding it rounds to an integer.
+    const ROUND_MAGIC: Self;
+    /// 1/2
+    const HALF: Self;
     /// The bit of the sign.
     const NEG_ZERO: Self;
 
@@ -60,7 +64,7 @@ pub trait SimdFloat: Element {
     fn simd_and<S: Simd>(s: S, a: Self::Lanes<S>, b: Self::Lanes<S>) -> Self::Lanes<S>;
     fn simd_or<S: Simd>(s: S, a: Self::Lanes<S>, b: Self::Lanes<S>) -> Self::Lanes<S>;
     fn simd_xor<S: Simd>(s: S, a: Self::Lanes<S>, b: Self::Lanes<S>) -> Self::Lanes<S>;
-    fn simd_not<S: Simd>(s: S, a: Self::Lanes<S>) -> Self::Lanes<S>;
+    fn simd_abs<S: Simd>(s: S, a: Self::Lanes<S>) -> Self::Lanes<S>;
     fn simd_equal<S: Simd>(s: S, a: Self::Lanes<S>, b: Self::Lanes<S>) -> Self::Mask<S>;
     fn simd_less<S: Simd>(s: S, a: Self::Lanes<S>, b: Self::Lanes<S>) -> Self::Mask<S>;
     fn simd_less_equal<S: Simd>(s: S, a: Self::Lanes<S>, b: Self::Lanes<S>) -> Self::Mask<S>;
@@ -76,19 +80,22 @@ pub trait SimdFloat: Element {
     fn simd_reduce_sum<S: Simd>(s: S, a: Self::Lanes<S>) -> Self;
     fn simd_reduce_max<S: Simd>(s: S, a: Self::Lanes<S>) -> Self;
     fn simd_reduce_min<S: Simd>(s: S, a: Self::Lanes<S>) -> Self;
-    fn simd_map<S: Simd>(s: S, a: Self::Lanes<S>, f: impl Fn(Self) -> Self) -> Self::Lanes<S>;
+    fn as_elements_mut<L: bytemuck::Pod>(lanes: &mut L) -> &mut [Self];
     fn simd_exp2_int<S: Simd>(s: S, n: Self::Lanes<S>) -> Self::Lanes<S>;
     fn simd_exponent<S: Simd>(s: S, a: Self::Lanes<S>) -> Self::Lanes<S>;
+    fn simd_set_exponent_zero<S: Simd>(s: S, a: Self::Lanes<S>) -> Self::Lanes<S>;
+    fn simd_scale<S: Simd>(s: S, a: Self::Lanes<S>, n: Self::Lanes<S>) -> Option<Self::Lanes<S>>;
 }
 
 macro_rules! simd_float {
     (
-        $t:ident $lanes:ident $mask:ident $bits:ident $count:ident $mantissa_bits:literal
+        $t:ident $lanes:ident $mask:ident $count:ident $mantissa_bits:literal
         $as_simd:ident $as_mut_simd:ident $partial_load:ident $partial_store:ident $splat:ident
         unary($($unary:ident $unary_pulp:ident,)*)
         binary($($binary:ident $binary_pulp:ident,)*)
         ternary($($ternary:ident $ternary_pulp:ident,)*)
         compare($($compare:ident $compare_pulp:ident,)*)
+        bitwise($($bitwise:ident $bitwise_pulp:ident,)*)
         mask($and:ident $or:ident $not:ident $select:ident)
         reduce($($reduce:ident $reduce_pulp:ident,)*)
         $($special:item)*
@@ -98,6 +105,8 @@ macro_rules! simd_float {
             type Mask<S: Simd> = S::$mask;
 
             const TWO_MANTISSA: Self = (1u64 << $mantissa_bits) as $t;
+            const ROUND_MAGIC: Self = 1.5 * (1u64 << $mantissa_bits) as $t;
+            const HALF: Self = 0.5;
             const NEG_ZERO: Self = -0.0;
 
             #[inline(always)]
@@ -141,6 +150,13 @@ macro_rules! simd_float {
                 #[inline(always)]
                 fn $binary<S: Simd>(s: S, a: S::$lanes, b: S::$lanes) -> S::$lanes {
                     s.$binary_pulp(a, b)
+                }
+            )*
+
+            $(
+                #[inline(always)]
+                fn $bitwise<S: Simd>(s: S, a: S::$lanes, b: S::$lanes) -> S::$lanes {
+                    pulp::cast(s.$bitwise_pulp(pulp::cast(a), pulp::cast(b)))
                 }
             )*
 
@@ -196,16 +212,8 @@ macro_rules! simd_float {
             )*
 
             #[inline(always)]
-            fn simd_map<S: Simd>(
-                _s: S,
-                mut a: S::$lanes,
-                f: impl Fn(Self) -> Self,
-            ) -> S::$lanes {
-                let lanes = std::slice::from_mut(&mut a);
-                for x in pulp::bytemuck::cast_slice_mut::<S::$lanes, $t>(lanes) {
-                    *x = f(*x);
-                }
-                a
+            fn as_elements_mut<L: bytemuck::Pod>(lanes: &mut L) -> &mut [Self] {
+                bytemuck::cast_slice_mut(std::slice::from_mut(lanes))
             }
 
             $($special)*
@@ -214,19 +222,19 @@ macro_rules! simd_float {
 }
 
 simd_float! {
-    f32 f32s m32s u32s F32_LANES 23
+    f32 f32s m32s F32_LANES 23
     as_simd_f32s as_mut_simd_f32s partial_load_f32s partial_store_f32s splat_f32s
-    unary(simd_sqrt sqrt_f32s, simd_not not_f32s,)
+    unary(simd_sqrt sqrt_f32s,)
     binary(
         simd_add add_f32s, simd_sub sub_f32s, simd_mul mul_f32s, simd_div div_f32s,
         simd_min min_f32s, simd_max max_f32s,
-        simd_and and_f32s, simd_or or_f32s, simd_xor xor_f32s,
     )
     ternary(simd_mul_add mul_add_e_f32s, simd_mul_add_exact mul_add_f32s,)
     compare(
         simd_equal equal_f32s, simd_less less_than_f32s,
         simd_less_equal less_than_or_equal_f32s,
     )
+    bitwise(simd_and and_u32s, simd_or or_u32s, simd_xor xor_u32s,)
     mask(and_m32s or_m32s not_m32s select_f32s)
     reduce(
         simd_reduce_sum reduce_sum_f32s, simd_reduce_max reduce_max_f32s,
@@ -234,36 +242,58 @@ simd_float! {
     )
 
     #[inline(always)]
+    fn simd_abs<S: Simd>(s: S, a: S::f32s) -> S::f32s {
+        pulp::cast(s.and_u32s(pulp::cast(a), s.splat_u32s(0x7FFF_FFFF)))
+    }
+
+    #[inline(always)]
     fn simd_exp2_int<S: Simd>(s: S, n: S::f32s) -> S::f32s {
         // 1.5 * 2^23 puts the integer (two's complement) in the low bits; shifted up by 23 it is
-        // the exponent, less the bias.
-        let bits = s.transmute_u32s_f32s(s.add_f32s(n, s.splat_f32s(12_582_912.0 + 127.0)));
-        s.transmute_f32s_u32s(s.wrapping_dyn_shl_u32s(bits, s.splat_u32s(23)))
+        // the exponent, bias included.
+        let z = s.add_f32s(n, s.splat_f32s(12_582_912.0 + 127.0));
+        pulp::cast(s.wrapping_dyn_shl_u32s(pulp::cast(z), s.splat_u32s(23)))
     }
 
     #[inline(always)]
     fn simd_exponent<S: Simd>(s: S, a: S::f32s) -> S::f32s {
-        let biased = s.wrapping_dyn_shr_u32s(s.transmute_u32s_f32s(a), s.splat_u32s(23));
+        let biased = s.wrapping_dyn_shr_u32s(pulp::cast(a), s.splat_u32s(23));
         // 2^23 + biased, by its bits.
         let shifted = s.or_u32s(biased, s.splat_u32s(0x4B00_0000));
-        s.sub_f32s(s.transmute_f32s_u32s(shifted), s.splat_f32s(8_388_608.0 + 127.0))
+        s.sub_f32s(pulp::cast(shifted), s.splat_f32s(8_388_608.0 + 127.0))
+    }
+
+    #[inline(always)]
+    fn simd_set_exponent_zero<S: Simd>(s: S, a: S::f32s) -> S::f32s {
+        let mantissa = s.and_u32s(pulp::cast(a), s.splat_u32s(0x007F_FFFF));
+        pulp::cast(s.or_u32s(mantissa, s.splat_u32s(0x3F80_0000)))
+    }
+
+    #[inline(always)]
+    fn simd_scale<S: Simd>(s: S, a: S::f32s, n: S::f32s) -> Option<S::f32s> {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(v4) = as_v4(s) {
+            let scaled = v4.avx512f._mm512_scalef_ps(bytemuck::cast(a), bytemuck::cast(n));
+            return Some(bytemuck::cast(scaled));
+        }
+        let _ = (s, a, n);
+        None
     }
 }
 
 simd_float! {
-    f64 f64s m64s u64s F64_LANES 52
+    f64 f64s m64s F64_LANES 52
     as_simd_f64s as_mut_simd_f64s partial_load_f64s partial_store_f64s splat_f64s
-    unary(simd_sqrt sqrt_f64s, simd_not not_f64s,)
+    unary(simd_sqrt sqrt_f64s,)
     binary(
         simd_add add_f64s, simd_sub sub_f64s, simd_mul mul_f64s, simd_div div_f64s,
         simd_min min_f64s, simd_max max_f64s,
-        simd_and and_f64s, simd_or or_f64s, simd_xor xor_f64s,
     )
     ternary(simd_mul_add mul_add_e_f64s, simd_mul_add_exact mul_add_f64s,)
     compare(
         simd_equal equal_f64s, simd_less less_than_f64s,
         simd_less_equal less_than_or_equal_f64s,
     )
+    bitwise(simd_and and_u64s, simd_or or_u64s, simd_xor xor_u64s,)
     mask(and_m64s or_m64s not_m64s select_f64s)
     reduce(
         simd_reduce_sum reduce_sum_f64s, simd_reduce_max reduce_max_f64s,
@@ -271,31 +301,95 @@ simd_float! {
     )
 
     #[inline(always)]
+    fn simd_abs<S: Simd>(s: S, a: S::f64s) -> S::f64s {
+        pulp::cast(s.and_u64s(pulp::cast(a), s.splat_u64s(i64::MAX as u64)))
+    }
+
+    #[inline(always)]
     fn simd_exp2_int<S: Simd>(s: S, n: S::f64s) -> S::f64s {
-        // Shifts exist for 32-bit lanes only. 1.5 * 2^20 puts the integer in the low bits of the
-        // high word and leaves the low word zero, so that a shift of both words by 20 will do.
+        // 1.5 * 2^20 puts the integer in the low bits of the high word and leaves the low word
+        // zero, so that a shift of both words by 20 will do.
         let z = s.add_f64s(n, s.splat_f64s(1_572_864.0 + 1023.0));
-        if S::IS_SCALAR {
-            let bits: u64 = pulp::cast(z);
-            return pulp::cast(bits << 20);
-        }
-        let words: S::u32s = pulp::cast(z);
-        pulp::cast(s.wrapping_dyn_shl_u32s(words, s.splat_u32s(20)))
+        shift_words(s, z, |s, words| s.wrapping_dyn_shl_u32s(words, s.splat_u32s(20)), |bits| {
+            bits << 20
+        })
     }
 
     #[inline(always)]
     fn simd_exponent<S: Simd>(s: S, a: S::f64s) -> S::f64s {
         // The exponent goes to the low bits of the high word; there it reads 2^20 + exponent.
-        let biased: S::u64s = if S::IS_SCALAR {
-            let bits: u64 = pulp::cast(a);
-            pulp::cast(bits >> 20)
-        } else {
-            let words: S::u32s = pulp::cast(a);
-            pulp::cast(s.wrapping_dyn_shr_u32s(words, s.splat_u32s(20)))
-        };
-        let high = s.and_u64s(biased, s.splat_u64s(0xFFFF_FFFF_0000_0000));
+        let biased = shift_words(
+            s,
+            a,
+            |s, words| s.wrapping_dyn_shr_u32s(words, s.splat_u32s(20)),
+            |bits| bits >> 20,
+        );
+        let high = s.and_u64s(pulp::cast(biased), s.splat_u64s(0xFFFF_FFFF_0000_0000));
         let shifted = s.or_u64s(high, s.splat_u64s(0x4130_0000_0000_0000));
-        s.sub_f64s(s.transmute_f64s_u64s(shifted), s.splat_f64s(1_048_576.0 + 1023.0))
+        s.sub_f64s(pulp::cast(shifted), s.splat_f64s(1_048_576.0 + 1023.0))
+    }
+
+    #[inline(always)]
+    fn simd_set_exponent_zero<S: Simd>(s: S, a: S::f64s) -> S::f64s {
+        let mantissa = s.and_u64s(pulp::cast(a), s.splat_u64s((1 << 52) - 1));
+        pulp::cast(s.or_u64s(mantissa, s.splat_u64s(1023 << 52)))
+    }
+
+    #[inline(always)]
+    fn simd_scale<S: Simd>(s: S, a: S::f64s, n: S::f64s) -> Option<S::f64s> {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(v4) = as_v4(s) {
+            let scaled = v4.avx512f._mm512_scalef_pd(bytemuck::cast(a), bytemuck::cast(n));
+            return Some(bytemuck::cast(scaled));
+        }
+        let _ = (s, a, n);
+        None
+    }
+}
+
+/// Shifts 64-bit lanes: pulp has shifts for 32-bit lanes only, so the bits are seen as words of
+/// half the size, except where a register is a single f64.
+#[inline(always)]
+fn shift_words<S: Simd>(
+    s: S,
+    a: S::f64s,
+    words: impl Fn(S, S::u32s) -> S::u32s,
+    single: impl Fn(u64) -> u64,
+) -> S::f64s {
+    if S::IS_SCALAR {
+        return bytemuck::cast(single(bytemuck::cast(a)));
+    }
+    bytemuck::cast(words(s, bytemuck::cast(a)))
+}
+
+/// The AVX-512 token, if that is what `S` is (known when the code is compiled).
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn as_v4<S: Simd>(_simd: S) -> Option<pulp::x86::V4> {
+    if std::any::TypeId::of::<S>() == std::any::TypeId::of::<pulp::x86::V4>() {
+        // SAFETY: a value of type `S`, which is V4, proves that the CPU has its features.
+        return Some(unsafe { pulp::x86::V4::new_unchecked() });
+    }
+    None
+}
+
+/// Whether `min` and `max` return their second operand when one is NaN, as x86's do.
+#[inline(always)]
+fn keeps_second_nan<S: Simd>() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let id = std::any::TypeId::of::<S>();
+        id == std::any::TypeId::of::<pulp::x86::V4>()
+            || id == std::any::TypeId::of::<pulp::x86::V3>()
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
+#[inline(never)]
+fn map_slice<T: Copy>(x: &mut [T], f: impl Fn(T) -> T) {
+    for x in x {
+        *x = f(*x);
     }
 }
 
@@ -383,9 +477,7 @@ impl<T: SimdFloat, S: Simd> Vector<T, S> {
     /// Absolute value.
     #[inline(always)]
     pub fn abs(self) -> Self {
-        let sign = self.same(T::NEG_ZERO);
-        let clear = Vector::new(self.simd, T::simd_not(self.simd, sign.lanes));
-        self.bit_and(clear)
+        Vector::new(self.simd, T::simd_abs(self.simd, self.lanes))
     }
 
     /// Square root, correctly rounded.
@@ -493,24 +585,54 @@ impl<T: SimdFloat, S: Simd> Vector<T, S> {
         T::simd_reduce_min(self.simd, self.lanes)
     }
 
-    /// Applies a scalar function to every lane.
+    /// Applies a scalar function to every lane, by a loop that is not inlined: for rare cases.
     #[inline(always)]
     pub fn map(self, f: impl Fn(T) -> T) -> Self {
-        Vector::new(self.simd, T::simd_map(self.simd, self.lanes, f))
+        let mut y = self.lanes;
+        map_slice(T::as_elements_mut(&mut y), f);
+        Vector::new(self.simd, y)
     }
 
-    /// Nearest integer, halfway cases to even, for `|self| <= 2^22` (f32) or `2^51` (f64).
+    /// The larger of `self`, NaN included, and a bound that is not NaN.
+    #[inline(always)]
+    pub fn at_least(self, bound: T) -> Self {
+        let bound = self.same(bound);
+        if keeps_second_nan::<S>() {
+            return bound.max_fast(self);
+        }
+        self.less(bound).select(bound, self)
+    }
+
+    /// The smaller of `self`, NaN included, and a bound that is not NaN.
+    #[inline(always)]
+    pub fn at_most(self, bound: T) -> Self {
+        let bound = self.same(bound);
+        if keeps_second_nan::<S>() {
+            return bound.min_fast(self);
+        }
+        bound.less(self).select(bound, self)
+    }
+
+    /// `self`, NaN included, moved into `low..=high`.
+    #[inline(always)]
+    pub fn clamp(self, low: T, high: T) -> Self {
+        self.at_least(low).at_most(high)
+    }
+
+    /// The nearest integer to `self * factor`, for results up to 2^22 (f32) or 2^51 (f64) in
+    /// magnitude.
+    #[inline(always)]
+    pub fn round_product(self, factor: T) -> Self {
+        // Adding 1.5 * 2^p pushes the fraction out of the mantissa.
+        let magic = self.same(T::ROUND_MAGIC);
+        self.mul_add(self.same(factor), magic) - magic
+    }
+
+    /// The nearest integer, for values up to 2^22 (f32) or 2^51 (f64) in magnitude.
     #[inline(always)]
     pub fn round_small(self) -> Self {
-        // Adding 1.5 * 2^p pushes the fraction out of the mantissa.
-        let magic = self.same(T::TWO_MANTISSA);
-        let magic = magic + magic.mul_half();
+        let magic = self.same(T::ROUND_MAGIC);
         (self + magic) - magic
-    }
-
-    #[inline(always)]
-    fn mul_half(self) -> Self {
-        self * Vector::constant(self.simd, 0.5)
     }
 
     /// Nearest integer, halfway cases to even; any value, keeps the sign of zero.
@@ -530,10 +652,30 @@ impl<T: SimdFloat, S: Simd> Vector<T, S> {
         Vector::new(self.simd, T::simd_exp2_int(self.simd, self.lanes))
     }
 
+    /// `self * 2^n` for an integral `n` between twice the least and twice the largest exponent of
+    /// normal numbers; the result may be subnormal or infinite.
+    #[inline(always)]
+    pub fn scale(self, n: Self) -> Self {
+        match T::simd_scale(self.simd, self.lanes, n.lanes) {
+            Some(lanes) => Vector::new(self.simd, lanes),
+            None => {
+                // In two steps, since 2^n itself may be out of range.
+                let half = n.round_product(T::HALF);
+                self * half.exp2_int() * (n - half).exp2_int()
+            }
+        }
+    }
+
     /// The exponent e of a positive normal number `m * 2^e`, `1 <= m < 2`.
     #[inline(always)]
     pub fn exponent(self) -> Self {
         Vector::new(self.simd, T::simd_exponent(self.simd, self.lanes))
+    }
+
+    /// The mantissa m of a positive normal number `m * 2^e`, `1 <= m < 2`.
+    #[inline(always)]
+    pub fn mantissa(self) -> Self {
+        Vector::new(self.simd, T::simd_set_exponent_zero(self.simd, self.lanes))
     }
 }
 

@@ -123,6 +123,14 @@ pub struct Strides<'a> {
     layout: Layout<'a>,
 }
 
+impl Strides<'_> {
+    /// Fits any shape.
+    pub(crate) const ANY: Self = Strides {
+        len: 1,
+        layout: Layout::Scalar,
+    };
+}
+
 impl<T: Element> View<'_, T> {
     /// The layout alone, for [`Axes::new`].
     pub fn strides(&self) -> Strides<'_> {
@@ -216,7 +224,7 @@ impl<const N: usize> Axes<N> {
 
 /// The shape that all operands with a shape share; `None` if they all are flat or scalar.
 #[track_caller]
-fn common_shape<'a>(len: usize, operands: &[Strides<'a>]) -> Option<&'a [usize]> {
+pub(crate) fn common_shape<'a>(len: usize, operands: &[Strides<'a>]) -> Option<&'a [usize]> {
     let mut common: Option<&[usize]> = None;
     for operand in operands {
         match operand.layout {

@@ -1,66 +1,160 @@
 //! Element-wise maps over views: arithmetic, elementary functions, activations, comparisons.
-#[allow(missing_docs)]
-mod stub {
-    use crate::view::Axes;
-    use crate::{Element, Float, View};
-    pub fn values<T: Element>(v: View<'_, T>, n: usize) -> Vec<T> {
-        let axes = Axes::new(n, [v.strides()]);
-        let (data, off) = v.data();
-        let inner = axes.inner();
-        let mut out = vec![];
-        if n == 0 {
-            return out;
+//!
+//! Every function takes its inputs as [`crate::View`]s of the output's shape (stride 0 where an
+//! input is broadcast) and overwrites a contiguous output. All panic if shapes differ or do not
+//! hold as many elements as the output.
+
+mod activation;
+mod arithmetic;
+mod backward;
+mod compare;
+pub mod map;
+mod unary;
+
+pub use activation::*;
+pub use arithmetic::*;
+pub use backward::*;
+pub use compare::*;
+pub use unary::*;
+
+/// Defines maps of one input, each with its in-place form.
+macro_rules! unary_maps {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident $assign:ident $op:ident($($param:ident),*) $cost:ident |$x:ident| $body:expr;
+    )*) => {$(
+        #[derive(Clone, Copy)]
+        struct $op<T> {
+            $($param: T,)*
+            of: std::marker::PhantomData<T>,
         }
-        for row in 0..n / inner.len {
-            let [o] = axes.row_offsets(row);
-            for i in 0..inner.len {
-                out.push(data[(off as isize + o + i as isize * inner.strides[0]) as usize]);
+
+        impl<T: Float> MapOp<T, 1> for $op<T> {
+            const COST: usize = cost::$cost;
+
+            #[inline(always)]
+            fn apply<S: Simd>(self, [$x]: [Vector<T, S>; 1]) -> Vector<T, S> {
+                $(let $param = $x.same(self.$param);)*
+                $body
             }
         }
-        out
-    }
-    pub fn m1<T: Float>(x: View<'_, T>, y: &mut [T], f: impl Fn(f64) -> f64) {
-        let n = y.len();
-        for (y, x) in y.iter_mut().zip(values(x, n)) {
-            *y = T::from_f64(f(x.to_f64()));
+
+        $(#[$doc])*
+        #[track_caller]
+        pub fn $name<T: Float>(x: View<'_, T>, $($param: T,)* y: &mut [T]) {
+            #[track_caller]
+            fn kernel<T: Float>(x: View<'_, T>, $($param: T,)* y: &mut [T]) {
+                map($op { $($param,)* of: std::marker::PhantomData }, [Input::View(x)], y);
+            }
+            per_float!(T: kernel(x: View<'_, T>, $($param: T,)* y: &mut [T]))
         }
-    }
-    pub fn m2<T: Float>(a: View<'_, T>, b: View<'_, T>, y: &mut [T], f: impl Fn(f64, f64) -> f64) {
-        let n = y.len();
-        let (a, b) = (values(a, n), values(b, n));
-        for i in 0..n {
-            y[i] = T::from_f64(f(a[i].to_f64(), b[i].to_f64()));
+
+        #[doc = concat!("[`", stringify!($name), "`] in place.")]
+        pub fn $assign<T: Float>(y: &mut [T] $(, $param: T)*) {
+            fn kernel<T: Float>(y: &mut [T] $(, $param: T)*) {
+                map($op { $($param,)* of: std::marker::PhantomData }, [Input::Output], y);
+            }
+            per_float!(T: kernel(y: &mut [T] $(, $param: T)*))
         }
-    }
-    pub fn add<T: Float>(a: View<'_, T>, b: View<'_, T>, y: &mut [T]) {
-        m2(a, b, y, |a, b| a + b)
-    }
-    pub fn sub<T: Float>(a: View<'_, T>, b: View<'_, T>, y: &mut [T]) {
-        m2(a, b, y, |a, b| a - b)
-    }
-    pub fn mul<T: Float>(a: View<'_, T>, b: View<'_, T>, y: &mut [T]) {
-        m2(a, b, y, |a, b| a * b)
-    }
-    pub fn div<T: Float>(a: View<'_, T>, b: View<'_, T>, y: &mut [T]) {
-        m2(a, b, y, |a, b| a / b)
-    }
-    pub fn relu<T: Float>(x: View<'_, T>, y: &mut [T]) {
-        m1(x, y, |x| if x > 0.0 || x.is_nan() { x } else { 0.0 })
-    }
-    pub fn exp<T: Float>(x: View<'_, T>, y: &mut [T]) {
-        m1(x, y, |x| x.exp())
-    }
-    pub fn relu_backward<T: Float>(dy: View<'_, T>, y0: View<'_, T>, dx: &mut [T]) {
-        m2(dy, y0, dx, |d, y| if y > 0.0 { d } else { 0.0 })
-    }
-    pub fn affine<T: Float>(x: View<'_, T>, scale: T, shift: T, y: &mut [T]) {
-        m1(x, y, |x| x * scale.to_f64() + shift.to_f64())
-    }
-    pub fn add_assign<T: Float>(y: &mut [T], b: View<'_, T>) {
-        let n = y.len();
-        for (y, b) in y.iter_mut().zip(values(b, n)) {
-            *y = T::from_f64(y.to_f64() + b.to_f64());
-        }
-    }
+    )*};
 }
-pub use stub::*;
+
+/// Defines maps of two inputs, each with the form that overwrites the first.
+macro_rules! binary_maps {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident $assign:ident $op:ident($($param:ident),*) $cost:ident
+        |$a:ident, $b:ident| $body:expr;
+    )*) => {$(
+        #[derive(Clone, Copy)]
+        struct $op<T> {
+            $($param: T,)*
+            of: std::marker::PhantomData<T>,
+        }
+
+        impl<T: Float> MapOp<T, 2> for $op<T> {
+            const COST: usize = cost::$cost;
+
+            #[inline(always)]
+            fn apply<S: Simd>(self, [$a, $b]: [Vector<T, S>; 2]) -> Vector<T, S> {
+                $(let $param = $a.same(self.$param);)*
+                $body
+            }
+        }
+
+        $(#[$doc])*
+        #[track_caller]
+        pub fn $name<T: Float>($a: View<'_, T>, $b: View<'_, T>, $($param: T,)* y: &mut [T]) {
+            #[track_caller]
+            fn kernel<T: Float>($a: View<'_, T>, $b: View<'_, T>, $($param: T,)* y: &mut [T]) {
+                let op = $op { $($param,)* of: std::marker::PhantomData };
+                map(op, [Input::View($a), Input::View($b)], y);
+            }
+            per_float!(T: kernel($a: View<'_, T>, $b: View<'_, T>, $($param: T,)* y: &mut [T]))
+        }
+
+        #[doc = concat!("[`", stringify!($name), "`] with the output's old content as first input.")]
+        #[track_caller]
+        pub fn $assign<T: Float>(y: &mut [T], $b: View<'_, T> $(, $param: T)*) {
+            #[track_caller]
+            fn kernel<T: Float>(y: &mut [T], $b: View<'_, T> $(, $param: T)*) {
+                let op = $op { $($param,)* of: std::marker::PhantomData };
+                map(op, [Input::Output, Input::View($b)], y);
+            }
+            per_float!(T: kernel(y: &mut [T], $b: View<'_, T> $(, $param: T)*))
+        }
+    )*};
+}
+
+/// Defines maps of one input by scalar functions, each with its in-place form.
+macro_rules! scalar_maps {
+    ($($(#[$doc:meta])* $name:ident $assign:ident $f:expr;)*) => {$(
+        $(#[$doc])*
+        #[track_caller]
+        pub fn $name<T: Float>(x: View<'_, T>, y: &mut [T]) {
+            #[track_caller]
+            fn kernel<T: Float>(x: View<'_, T>, y: &mut [T]) {
+                map_scalar(|[x]| $f(x), [Input::View(x)], y);
+            }
+            per_float!(T: kernel(x: View<'_, T>, y: &mut [T]))
+        }
+
+        #[doc = concat!("[`", stringify!($name), "`] in place.")]
+        pub fn $assign<T: Float>(y: &mut [T]) {
+            fn kernel<T: Float>(y: &mut [T]) {
+                map_scalar(|[x]| $f(x), [Input::Output], y);
+            }
+            per_float!(T: kernel(y: &mut [T]))
+        }
+    )*};
+}
+
+/// Defines maps of two inputs by scalar functions, each with the form that overwrites the first.
+macro_rules! scalar_binary_maps {
+    ($($(#[$doc:meta])* $name:ident $assign:ident $f:expr;)*) => {$(
+        $(#[$doc])*
+        #[track_caller]
+        pub fn $name<T: Float>(a: View<'_, T>, b: View<'_, T>, y: &mut [T]) {
+            #[track_caller]
+            fn kernel<T: Float>(a: View<'_, T>, b: View<'_, T>, y: &mut [T]) {
+                map_scalar(|[a, b]| $f(a, b), [Input::View(a), Input::View(b)], y);
+            }
+            per_float!(T: kernel(a: View<'_, T>, b: View<'_, T>, y: &mut [T]))
+        }
+
+        #[doc = concat!("[`", stringify!($name), "`] with the output's old content as first input.")]
+        #[track_caller]
+        pub fn $assign<T: Float>(y: &mut [T], b: View<'_, T>) {
+            #[track_caller]
+            fn kernel<T: Float>(y: &mut [T], b: View<'_, T>) {
+                map_scalar(|[a, b]| $f(a, b), [Input::Output, Input::View(b)], y);
+            }
+            per_float!(T: kernel(y: &mut [T], b: View<'_, T>))
+        }
+    )*};
+}
+
+use {binary_maps, scalar_binary_maps, scalar_maps, unary_maps};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! The numbers that the functions of `math` are made of, for f32 and f64.
+//!
+//! Polynomials run from the lowest power up, and are written in f64 for both types. Those without another source are minimax fits
+//! (weighted Remez exchange in 60-digit arithmetic, then rounded); the weights make the relative
+//! error of the function level.
+
+use crate::simd::SimdFloat;
+
+/// The coefficients of one float type.
+#[allow(
+    missing_docs,
+    reason = "each constant is explained by the formula that uses it"
+)]
+pub trait MathFloat: SimdFloat {
+    const LOG2_E: Self;
+    /// ln 2 with so few bits that `n * LN2_HI` is exact for every exponent `n`.
+    const LN2_HI: Self;
+    /// ln 2 - LN2_HI
+    const LN2_LO: Self;
+    const LN_2: Self;
+
+    /// exp is 0 (rounded) below.
+    const EXP_MIN: Self;
+    /// exp is infinite above.
+    const EXP_MAX: Self;
+    /// exp2 is 0 (rounded) below.
+    const EXP2_MIN: Self;
+    /// exp2 is infinite from here on.
+    const EXP2_MAX: Self;
+    /// expm1 is -1 (rounded) below.
+    const EXPM1_MIN: Self;
+    /// tanh is 1 (rounded) above half of it.
+    const TANH_MAX: Self;
+    /// The largest exponent of a finite value.
+    const EXPONENT_MAX: Self;
+    /// The least exponent of a normal value.
+    const EXPONENT_MIN: Self;
+    /// `q` in `expm1(r) = r + r^2 q(r)`, `|r| <= ln(2) / 2`.
+    const EXP_Q: &'static [f64];
+
+    const SQRT_2: Self;
+    /// The smallest normal value.
+    const NORMAL_MIN: Self;
+    /// The largest finite value.
+    const FINITE_MAX: Self;
+    /// The exponent of the factor that makes subnormal values normal.
+    const SUBNORMAL_SHIFT: Self;
+    /// `r` in `ln(1 + f) = f - f^2/2 + s (f^2/2 + s^2 r(s^2))`, `s = f / (2 + f)`,
+    /// `1 + f` in `[sqrt(1/2), sqrt(2)]`. From FreeBSD's msun, e_logf.c and e_log.c.
+    const LOG_R: &'static [f64];
+    /// `r` in `ln(1 + t) = 2 s + s^3 r(s^2)`, `s = t / (2 + t)`, `0 <= t <= 1`.
+    const LOG1P_R: &'static [f64];
+}
+
+impl MathFloat for f32 {
+    const LOG2_E: Self = std::f32::consts::LOG2_E;
+    const LN2_HI: Self = 0.693_359_4;
+    const LN2_LO: Self = -2.121_944_4e-4;
+    const LN_2: Self = std::f32::consts::LN_2;
+
+    const EXP_MIN: Self = -104.0;
+    const EXP_MAX: Self = 89.0;
+    const EXP2_MIN: Self = -151.0;
+    const EXP2_MAX: Self = 128.0;
+    const EXPM1_MIN: Self = -18.0;
+    const TANH_MAX: Self = 20.0;
+    const EXPONENT_MAX: Self = 127.0;
+    const EXPONENT_MIN: Self = -126.0;
+    const EXP_Q: &'static [f64] = &[
+        0.499_999_934_32,
+        0.166_665_203_99,
+        0.041_668_390_804,
+        0.008_368_745_126_2,
+        0.001_381_453_928_4,
+    ];
+
+    const SQRT_2: Self = std::f32::consts::SQRT_2;
+    const NORMAL_MIN: Self = f32::MIN_POSITIVE;
+    const FINITE_MAX: Self = f32::MAX;
+    const SUBNORMAL_SHIFT: Self = 23.0;
+    const LOG_R: &'static [f64] = &[
+        0.666_666_626_93,
+        0.400_009_721_52,
+        0.284_987_866_88,
+        0.242_790_788_41,
+    ];
+    const LOG1P_R: &'static [f64] = &[
+        0.666_664_131_3,
+        0.400_216_990_5,
+        0.279_991_397_1,
+        0.280_244_586_2,
+    ];
+}
+
+impl MathFloat for f64 {
+    const LOG2_E: Self = std::f64::consts::LOG2_E;
+    const LN2_HI: Self = 6.931_471_803_691_238e-1;
+    const LN2_LO: Self = 1.908_214_929_270_587_7e-10;
+    const LN_2: Self = std::f64::consts::LN_2;
+
+    const EXP_MIN: Self = -746.0;
+    const EXP_MAX: Self = 710.0;
+    const EXP2_MIN: Self = -1076.0;
+    const EXP2_MAX: Self = 1024.0;
+    const EXPM1_MIN: Self = -38.0;
+    const TANH_MAX: Self = 40.0;
+    const EXPONENT_MAX: Self = 1023.0;
+    const EXPONENT_MIN: Self = -1022.0;
+    const EXP_Q: &'static [f64] = &[
+        0.5,
+        0.166_666_666_666_666_82,
+        0.041_666_666_666_666_095,
+        0.008_333_333_333_317_035,
+        0.001_388_888_888_911_561_8,
+        0.000_198_412_698_963_828_9,
+        2.480_158_692_666_917_4e-5,
+        2.755_723_486_274_496_3e-6,
+        2.755_758_183_779_248e-7,
+        2.511_203_657_787_964e-8,
+        2.082_662_962_719_209_3e-9,
+    ];
+
+    const SQRT_2: Self = std::f64::consts::SQRT_2;
+    const NORMAL_MIN: Self = f64::MIN_POSITIVE;
+    const FINITE_MAX: Self = f64::MAX;
+    const SUBNORMAL_SHIFT: Self = 52.0;
+    const LOG_R: &'static [f64] = &[
+        6.666_666_666_666_735_13e-1,
+        3.999_999_999_940_941_908e-1,
+        2.857_142_874_366_239_149e-1,
+        2.222_219_843_214_978_396e-1,
+        1.818_357_216_161_805_012e-1,
+        1.531_383_769_920_937_332e-1,
+        1.479_819_860_511_658_591e-1,
+    ];
+    const LOG1P_R: &'static [f64] = &[
+        0.666_666_666_666_666_7,
+        0.399_999_999_999_939_8,
+        0.285_714_285_725_100_16,
+        0.222_222_221_254_709_06,
+        0.181_818_232_029_143_82,
+        0.153_844_519_321_884_2,
+        0.133_368_058_208_020_17,
+        0.117_159_506_226_369_56,
+        0.109_725_672_821_001_68,
+        0.069_942_447_414_444_83,
+        0.164_676_390_531_521_78,
+    ];
+}
