@@ -125,10 +125,7 @@ pub struct Strides<'a> {
 
 impl Strides<'_> {
     /// Fits any shape.
-    pub(crate) const ANY: Self = Strides {
-        len: 1,
-        layout: Layout::Scalar,
-    };
+    pub(crate) const ANY: Self = Strides { len: 1, layout: Layout::Scalar };
 }
 
 impl<T: Element> View<'_, T> {

@@ -148,11 +148,7 @@ pub fn select<T: Element>(mask: View<'_, bool>, a: View<'_, T>, b: View<'_, T>, 
     fn kernel<T: Element>(mask: View<'_, bool>, a: View<'_, T>, b: View<'_, T>, y: &mut [T]) {
         common_shape(y.len(), &[mask.strides(), a.strides(), b.strides()]);
         let len = y.len();
-        let (mask, a, b) = (
-            Operand::new(mask, len),
-            Operand::new(a, len),
-            Operand::new(b, len),
-        );
+        let (mask, a, b) = (Operand::new(mask, len), Operand::new(a, len), Operand::new(b, len));
         let work_ns = len * COST_PS / 1000;
         par::chunks_mut(y, TASK, work_ns, |index, y| {
             arch::dispatch(|| {

@@ -293,11 +293,7 @@ unsafe fn whole_and_rest<T: Float, const N: usize>(
             let x = unsafe { std::slice::from_raw_parts(x.add(whole), rest) };
             padded[..rest].copy_from_slice(x);
         }
-        run(
-            padded.each_ref().map(|x| x.as_ptr()),
-            result.as_mut_ptr(),
-            WIDEST,
-        );
+        run(padded.each_ref().map(|x| x.as_ptr()), result.as_mut_ptr(), WIDEST);
         // SAFETY: the `rest` elements of `y` from `whole` on are writable, and no other reference
         // to them is left.
         let y = unsafe { std::slice::from_raw_parts_mut(y.add(whole), rest) };
@@ -331,21 +327,12 @@ impl<T: Float, const N: usize, Op: MapOp<T, N>> WithSimd for Registers<T, Op, N>
         while i + lanes <= self.len {
             let registers = self.inputs.map(|x| {
                 // SAFETY: i + lanes <= len, by the contract of `new`.
-                let x = unsafe {
-                    x.add(i)
-                        .cast::<<T as SimdFloat>::Lanes<S>>()
-                        .read_unaligned()
-                };
+                let x = unsafe { x.add(i).cast::<<T as SimdFloat>::Lanes<S>>().read_unaligned() };
                 Vector::new(simd, x)
             });
             let result = self.op.apply(registers).lanes;
             // SAFETY: i + lanes <= len, by the contract of `new`.
-            unsafe {
-                self.y
-                    .add(i)
-                    .cast::<<T as SimdFloat>::Lanes<S>>()
-                    .write_unaligned(result)
-            };
+            unsafe { self.y.add(i).cast::<<T as SimdFloat>::Lanes<S>>().write_unaligned(result) };
             i += lanes;
         }
     }

@@ -77,14 +77,8 @@ fn operand(shape: Vec<usize>) -> impl Strategy<Value = Operand> {
             }
         }
         let len = offset + reach * 2 + 5;
-        let data = (0..len)
-            .map(|i| value(seed.wrapping_add(i as u64)))
-            .collect();
-        Operand {
-            data,
-            offset,
-            strides,
-        }
+        let data = (0..len).map(|i| value(seed.wrapping_add(i as u64))).collect();
+        Operand { data, offset, strides }
     })
 }
 
@@ -99,10 +93,8 @@ fn value(seed: u64) -> f64 {
 
 fn cases(operands: usize) -> impl Strategy<Value = Case> {
     shapes().prop_flat_map(move |shape| {
-        proptest::collection::vec(operand(shape.clone()), operands).prop_map(move |operands| Case {
-            shape: shape.clone(),
-            operands,
-        })
+        proptest::collection::vec(operand(shape.clone()), operands)
+            .prop_map(move |operands| Case { shape: shape.clone(), operands })
     })
 }
 
@@ -114,10 +106,7 @@ fn outputs<T: Float>(len: usize, f: impl Fn(&mut [T])) -> Vec<Vec<T>> {
         .map(|&isa| {
             let mut y = vec![guard; len + 32];
             arch::with(isa, || f(&mut y[16..16 + len]));
-            assert!(
-                y[..16].iter().chain(&y[16 + len..]).all(|&g| g == guard),
-                "guards"
-            );
+            assert!(y[..16].iter().chain(&y[16 + len..]).all(|&g| g == guard), "guards");
             y[16..16 + len].to_vec()
         })
         .collect()
@@ -141,9 +130,7 @@ type Map1<T> = fn(View<'_, T>, &mut [T]);
 type Map2<T> = fn(View<'_, T>, View<'_, T>, &mut [T]);
 
 fn check_unary<T: Float>(case: &Case, maps: &[(Map1<T>, fn(f64) -> f64)]) {
-    let [x] = &case.operands[..] else {
-        unreachable!("one operand")
-    };
+    let [x] = &case.operands[..] else { unreachable!("one operand") };
     let data: Vec<T> = x.data.iter().map(|&x| T::from_f64(x)).collect();
     let elements = x.elements(&case.shape, &data);
     for (map, twin) in maps {
@@ -155,14 +142,9 @@ fn check_unary<T: Float>(case: &Case, maps: &[(Map1<T>, fn(f64) -> f64)]) {
 }
 
 fn check_binary<T: Float>(case: &Case, maps: &[(Map2<T>, fn(f64, f64) -> f64)]) {
-    let [a, b] = &case.operands[..] else {
-        unreachable!("two operands")
-    };
+    let [a, b] = &case.operands[..] else { unreachable!("two operands") };
     let data = [a, b].map(|x| x.data.iter().map(|&x| T::from_f64(x)).collect::<Vec<T>>());
-    let elements = [
-        a.elements(&case.shape, &data[0]),
-        b.elements(&case.shape, &data[1]),
-    ];
+    let elements = [a.elements(&case.shape, &data[0]), b.elements(&case.shape, &data[1])];
     for (map, twin) in maps {
         let views = [
             View::new(&data[0], a.offset, &case.shape, &a.strides),
@@ -179,24 +161,14 @@ fn check_binary<T: Float>(case: &Case, maps: &[(Map2<T>, fn(f64, f64) -> f64)]) 
 }
 
 fn nan_max(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() {
-        f64::NAN
-    } else {
-        a.max(b)
-    }
+    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
 }
 
 fn unary_maps<T: Float>() -> Vec<(Map1<T>, fn(f64) -> f64)> {
     vec![
         (neg, |x| -x),
         (abs, f64::abs),
-        (sign, |x| {
-            if x == 0.0 || x.is_nan() {
-                x
-            } else {
-                x.signum()
-            }
-        }),
+        (sign, |x| if x == 0.0 || x.is_nan() { x } else { x.signum() }),
         (square, |x| x * x),
         (sqrt, f64::sqrt),
         (rsqrt, |x| 1.0 / x.sqrt()),
@@ -205,42 +177,20 @@ fn unary_maps<T: Float>() -> Vec<(Map1<T>, fn(f64) -> f64)> {
         (ceil, f64::ceil),
         (round, f64::round_ties_even),
         (trunc, f64::trunc),
-        (
-            |x, y| clamp(x, T::from_f64(-1.5), T::ONE, y),
-            |x| x.clamp(-1.5, 1.0),
-        ),
+        (|x, y| clamp(x, T::from_f64(-1.5), T::ONE, y), |x| x.clamp(-1.5, 1.0)),
         (exp, f64::exp),
         (tan, f64::tan),
         (relu, |x| if x < 0.0 { 0.0 } else { x }),
         (relu6, |x| x.clamp(0.0, 6.0)),
-        (
-            |x, y| leaky_relu(x, T::HALF, y),
-            |x| if x > 0.0 { x } else { 0.5 * x },
-        ),
-        (
-            |x, y| elu(x, T::HALF, y),
-            |x| if x > 0.0 { x } else { 0.5 * x.exp_m1() },
-        ),
-        (
-            |x, y| celu(x, T::HALF, y),
-            |x| if x > 0.0 { x } else { 0.5 * (2.0 * x).exp_m1() },
-        ),
-        (
-            |x, y| hardtanh(x, -T::ONE, T::HALF, y),
-            |x| x.clamp(-1.0, 0.5),
-        ),
-        (
-            |x, y| hardshrink(x, T::HALF, y),
-            |x| if x.abs() <= 0.5 { 0.0 } else { x },
-        ),
+        (|x, y| leaky_relu(x, T::HALF, y), |x| if x > 0.0 { x } else { 0.5 * x }),
+        (|x, y| elu(x, T::HALF, y), |x| if x > 0.0 { x } else { 0.5 * x.exp_m1() }),
+        (|x, y| celu(x, T::HALF, y), |x| if x > 0.0 { x } else { 0.5 * (2.0 * x).exp_m1() }),
+        (|x, y| hardtanh(x, -T::ONE, T::HALF, y), |x| x.clamp(-1.0, 0.5)),
+        (|x, y| hardshrink(x, T::HALF, y), |x| if x.abs() <= 0.5 { 0.0 } else { x }),
         (
             |x, y| softshrink(x, T::HALF, y),
             |x| {
-                if x.abs() <= 0.5 {
-                    0.0
-                } else {
-                    x - 0.5f64.copysign(x)
-                }
+                if x.abs() <= 0.5 { 0.0 } else { x - 0.5f64.copysign(x) }
             },
         ),
         (hardsigmoid, |x| (x + 3.0).clamp(0.0, 6.0) / 6.0),
@@ -351,15 +301,10 @@ proptest! {
 
 #[test]
 fn results_do_not_depend_on_threads() {
-    let x: Vec<f32> = (0..300_000)
-        .map(|i| (i as f32 * 0.37).sin() * 5.0)
-        .collect();
+    let x: Vec<f32> = (0..300_000).map(|i| (i as f32 * 0.37).sin() * 5.0).collect();
     let mut results = Vec::new();
     for threads in [1, 2, 3, 8] {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .expect("a pool");
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
         let mut y = vec![0.0; x.len()];
         pool.install(|| gelu(View::flat(&x), &mut y));
         results.push(y);
@@ -382,11 +327,6 @@ fn integer_comparisons() {
     cast(View::flat(&y), &mut casted);
     assert_eq!(casted, [0, 1, 0]);
     let mut chosen = [0i64; 3];
-    select(
-        View::flat(&y),
-        View::scalar(&7i64),
-        View::flat(&casted),
-        &mut chosen,
-    );
+    select(View::flat(&y), View::scalar(&7i64), View::flat(&casted), &mut chosen);
     assert_eq!(chosen, [0, 7, 0]);
 }

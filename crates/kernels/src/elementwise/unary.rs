@@ -10,6 +10,9 @@ use crate::simd::Vector;
 use crate::view::View;
 
 unary_maps! {
+    /// `y = scale x + shift`, fused where the instruction set has it.
+    affine affine_assign Affine(scale, shift) MEMORY |x| x.mul_add(scale, shift);
+
     /// `y = -x`
     neg neg_assign Neg() MEMORY |x| -x;
 

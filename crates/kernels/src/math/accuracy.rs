@@ -15,12 +15,7 @@ pub struct Bound {
 }
 
 const fn bound(name: &'static str, f32_ulps: f64, f64_ulps: f64, absolute: f64) -> Bound {
-    Bound {
-        name,
-        f32_ulps,
-        f64_ulps,
-        absolute,
-    }
+    Bound { name, f32_ulps, f64_ulps, absolute }
 }
 
 /// The bounds of all functions, on every instruction set.
@@ -115,11 +110,7 @@ mod tests {
     };
 
     fn sigmoid(x: f64) -> f64 {
-        if x < 0.0 {
-            x.exp() / (1.0 + x.exp())
-        } else {
-            1.0 / (1.0 + (-x).exp())
-        }
+        if x < 0.0 { x.exp() / (1.0 + x.exp()) } else { 1.0 / (1.0 + (-x).exp()) }
     }
 
     fn softplus(x: f64) -> f64 {
@@ -179,21 +170,13 @@ mod tests {
 
     /// The spacing of the floats with `mantissa_bits` at `exact`, subnormal ones included.
     fn ulp(exact: f64, mantissa_bits: i32, exponent_min: i32) -> f64 {
-        let exponent = if exact == 0.0 {
-            exponent_min
-        } else {
-            libm::ilogb(exact)
-        };
+        let exponent = if exact == 0.0 { exponent_min } else { libm::ilogb(exact) };
         f64::powi(2.0, exponent.max(exponent_min) - mantissa_bits)
     }
 
     /// The error of `got` in ulps; infinite where one is NaN or infinite and the other is not.
     fn error_ulps<T: Float>(got: T, exact: f64) -> f64 {
-        let (bits, exponent_min) = if size_of::<T>() == 4 {
-            (23, -126)
-        } else {
-            (52, -1022)
-        };
+        let (bits, exponent_min) = if size_of::<T>() == 4 { (23, -126) } else { (52, -1022) };
         let (got, rounded) = (got.to_f64(), T::from_f64(exact).to_f64());
         if got == rounded || (got.is_nan() && rounded.is_nan()) {
             return 0.0;
@@ -201,11 +184,7 @@ mod tests {
         // The largest finite value for an overflow that is due, and the other way round, is an
         // error of about one ulp.
         let finite = |x: f64| {
-            if x.is_infinite() {
-                f64::powi(2.0, 128).copysign(x)
-            } else {
-                x
-            }
+            if x.is_infinite() { f64::powi(2.0, 128).copysign(x) } else { x }
         };
         if size_of::<T>() == 4 && got.abs() >= 3.4e38 && rounded.abs() >= 3.4e38 {
             return (finite(got) - finite(rounded)).abs() / f64::powi(2.0, 104);
@@ -260,32 +239,14 @@ mod tests {
     fn sample_f32() -> Vec<f32> {
         let spread = (0..=u32::MAX).step_by(49_999).map(f32::from_bits);
         let dense = (-20_000..20_000).map(|i| i as f32 * 0.002_3);
-        let special = [
-            0.0,
-            -0.0,
-            1.0,
-            -1.0,
-            f32::MAX,
-            f32::MIN,
-            f32::INFINITY,
-            f32::NEG_INFINITY,
-        ];
+        let special = [0.0, -0.0, 1.0, -1.0, f32::MAX, f32::MIN, f32::INFINITY, f32::NEG_INFINITY];
         spread.chain(dense).chain(special).collect()
     }
 
     fn sample_f64() -> Vec<f64> {
         let spread = (0..1 << 16).map(|i: u64| f64::from_bits(i * 0x0000_FFFF_1234_5671));
         let dense = (-20_000..20_000).map(|i| f64::from(i) * 0.002_3);
-        let special = [
-            0.0,
-            -0.0,
-            1.0,
-            -1.0,
-            f64::MAX,
-            f64::MIN,
-            f64::INFINITY,
-            f64::NEG_INFINITY,
-        ];
+        let special = [0.0, -0.0, 1.0, -1.0, f64::MAX, f64::MIN, f64::INFINITY, f64::NEG_INFINITY];
         spread.chain(dense).chain(special).collect()
     }
 
@@ -321,9 +282,8 @@ mod tests {
                 let mut worst_of_all = (0.0, 0.0);
                 let mut y = vec![0.0; BLOCK as usize];
                 for block in 0..=u32::MAX / BLOCK {
-                    let x: Vec<f32> = (0..BLOCK)
-                        .map(|i| f32::from_bits(block * BLOCK + i))
-                        .collect();
+                    let x: Vec<f32> =
+                        (0..BLOCK).map(|i| f32::from_bits(block * BLOCK + i)).collect();
                     arch::with(isa, || (case.f32)(View::flat(&x), &mut y));
                     let here = worst(&x, &y, case.reference, bound);
                     if here.0 > worst_of_all.0 {

@@ -7,10 +7,7 @@
 use crate::simd::SimdFloat;
 
 /// The coefficients of one float type.
-#[allow(
-    missing_docs,
-    reason = "each constant is explained by the formula that uses it"
-)]
+#[allow(missing_docs, reason = "each constant is explained by the formula that uses it")]
 pub trait MathFloat: SimdFloat {
     const LOG2_E: Self;
     /// ln 2 with so few bits that `n * LN2_HI` is exact for every exponent `n`.
@@ -78,18 +75,10 @@ impl MathFloat for f32 {
     const NORMAL_MIN: Self = f32::MIN_POSITIVE;
     const FINITE_MAX: Self = f32::MAX;
     const SUBNORMAL_SHIFT: Self = 23.0;
-    const LOG_R: &'static [f64] = &[
-        0.666_666_626_93,
-        0.400_009_721_52,
-        0.284_987_866_88,
-        0.242_790_788_41,
-    ];
-    const LOG1P_R: &'static [f64] = &[
-        0.666_664_131_3,
-        0.400_216_990_5,
-        0.279_991_397_1,
-        0.280_244_586_2,
-    ];
+    const LOG_R: &'static [f64] =
+        &[0.666_666_626_93, 0.400_009_721_52, 0.284_987_866_88, 0.242_790_788_41];
+    const LOG1P_R: &'static [f64] =
+        &[0.666_664_131_3, 0.400_216_990_5, 0.279_991_397_1, 0.280_244_586_2];
 }
 
 impl MathFloat for f64 {

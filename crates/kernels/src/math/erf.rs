@@ -14,14 +14,8 @@ use crate::element::{DType, Element, Float};
 use crate::simd::Vector;
 
 /// `e` in `erf(x) = x + x e(x^2)`, `|x| <= 0.93`.
-const ERF_NEAR: &[f64] = &[
-    1.2837915e-1,
-    -3.7612495e-1,
-    1.12818025e-1,
-    -2.6765568e-2,
-    4.9909805e-3,
-    -5.976895e-4,
-];
+const ERF_NEAR: &[f64] =
+    &[1.2837915e-1, -3.7612495e-1, 1.12818025e-1, -2.6765568e-2, 4.9909805e-3, -5.976895e-4];
 const ERF_NEAR_MAX: f64 = 0.93;
 /// `g` in `erf(x) = 1 - e^(x g(x))`, `0.92 <= x <= 3.93`.
 const ERF_FAR: &[f64] = &[
@@ -145,9 +139,7 @@ pub fn gelu<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
 pub fn gelu_slope<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
     if is_scalar::<T>() {
         let x = x.clamp(T::from_f64(-100.0), T::from_f64(100.0));
-        return map_f64(x, |x| {
-            normal_cdf_f64(x) + x * NORMAL_DENSITY_0 * (-0.5 * x * x).exp()
-        });
+        return map_f64(x, |x| normal_cdf_f64(x) + x * NORMAL_DENSITY_0 * (-0.5 * x * x).exp());
     }
     let one = x.same(T::ONE);
     let z = x.abs().at_most(T::from_f64(TAIL_MAX));

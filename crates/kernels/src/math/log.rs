@@ -15,10 +15,7 @@ fn split<T: Float, S: Simd>(x: Vector<T, S>) -> (Vector<T, S>, Vector<T, S>) {
     let e = x.exponent() - subnormal.select_or_zero(shift);
     let m = x.mantissa();
     let upper = x.same(T::SQRT_2).less(m);
-    (
-        e + upper.select_or_zero(x.same(T::ONE)),
-        upper.select(m * x.same(T::HALF), m),
-    )
+    (e + upper.select_or_zero(x.same(T::ONE)), upper.select(m * x.same(T::HALF), m))
 }
 
 /// `f - ln(1 + f)`, less a small `extra`, for `1 + f` in `[sqrt(1/2), sqrt(2)]`.

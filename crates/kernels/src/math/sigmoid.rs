@@ -90,8 +90,5 @@ fn mish_fraction<T: Float, S: Simd>(x: Vector<T, S>) -> (Vector<T, S>, Vector<T,
     let t = exp(-x.abs());
     // x < 0: a = t (t + 2), b = 2; x >= 0, all times t^2: a = 1 + 2t, b = 2t^2.
     let negative = x.less(x.same(T::ZERO));
-    (
-        negative.select(t * (t + two), two.mul_add(t, one)),
-        negative.select(two, two * t * t),
-    )
+    (negative.select(t * (t + two), two.mul_add(t, one)), negative.select(two, two * t * t))
 }

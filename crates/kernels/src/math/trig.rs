@@ -8,12 +8,8 @@ use crate::simd::{Mask, Vector};
 
 /// pi/2 in four parts; the first three have 11 bits or fewer, so that their products with an
 /// integer below 2^13 are exact without FMA.
-const PI_HALF: [f64; 4] = [
-    1.5703125,
-    4.837512969970703e-4,
-    7.549533620476723e-8,
-    2.563344151594519e-12,
-];
+const PI_HALF: [f64; 4] =
+    [1.5703125, 4.837512969970703e-4, 7.549533620476723e-8, 2.563344151594519e-12];
 /// Up to here `x / (pi/2)` stays below 2^13; larger arguments go to the standard library, whose
 /// reduction is exact for all of them.
 const VECTOR_MAX: f64 = 12_000.0;
@@ -86,15 +82,9 @@ fn sin_or_cos<T: Float, S: Simd>(
     let one = r.same(T::ONE);
     let square = r * r;
     let sin = (r * square).mul_add(polynomial(square, SIN_S), r);
-    let cos = (square * square).mul_add(
-        polynomial(square, COS_C),
-        square.mul_add(r.same(-T::HALF), one),
-    );
+    let cos =
+        (square * square).mul_add(polynomial(square, COS_C), square.mul_add(r.same(-T::HALF), one));
     let odd = quarter.abs().equal(one);
-    let y = if sine {
-        odd.select(cos, sin)
-    } else {
-        odd.select(sin, cos)
-    };
+    let y = if sine { odd.select(cos, sin) } else { odd.select(sin, cos) };
     negative.select(-y, y)
 }
