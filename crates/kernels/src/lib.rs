@@ -13,6 +13,7 @@ pub mod elementwise;
 pub mod gemm;
 pub mod index;
 pub mod math;
+pub mod norm;
 pub mod optim;
 pub mod par;
 pub mod pool;
