@@ -11,7 +11,8 @@ use std::fmt;
 use pulp::{Simd, WithSimd};
 
 use crate::element::{Float, per_float};
-use crate::registers::{exp, fold, map};
+use crate::math::exp_nonpositive;
+use crate::registers::{fold, map};
 use crate::simd::Vector;
 use crate::softmax::{BLOCK, exp_sum, row_max};
 use crate::{arch, par};
@@ -493,7 +494,7 @@ fn row_gradient<T: Float, S: Simd>(
     let (max, log_sum) = (Vector::splat(simd, saved[0]), Vector::splat(simd, saved[1]));
     let size = lanes(dloss * size);
     let (share, keep) = (lanes(dloss * rows.share), lanes(dloss * rows.keep));
-    let scaled_p = |x: Vector<T, S>| exp(x - max - log_sum) * size;
+    let scaled_p = |x: Vector<T, S>| exp_nonpositive(x - max - log_sum) * size;
     let logits = rows.logits(row);
     match (rows.target, rows.weights) {
         (Target::Labels(_), None) => map(simd, [logits], dlogits, |[x]| scaled_p(x) - share),

@@ -8,6 +8,7 @@ pub mod arch;
 pub mod copy;
 pub mod cross_entropy;
 mod disjoint;
+pub mod dropout;
 pub mod element;
 pub mod elementwise;
 pub mod gemm;

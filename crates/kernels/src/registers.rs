@@ -125,9 +125,3 @@ fn load_or<T: Float, S: Simd>(simd: S, rest: &[T], fill: T) -> Vector<T, S> {
     padded[..rest.len()].copy_from_slice(rest);
     Vector::load(simd, &padded)
 }
-
-/// `e^x`.
-#[inline(always)]
-pub(crate) fn exp<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
-    x.map(|x| x.exp())
-}

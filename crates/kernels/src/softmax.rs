@@ -6,7 +6,8 @@
 use pulp::{Simd, WithSimd};
 
 use crate::element::{Float, per_float};
-use crate::registers::{exp, fold, map, map_fold};
+use crate::math::{exp, exp_nonpositive};
+use crate::registers::{fold, map, map_fold};
 use crate::simd::Vector;
 use crate::{arch, par};
 
@@ -165,7 +166,7 @@ impl<T: Float> RowKernel<T> for SoftmaxRow {
                 y,
                 [Vector::splat(simd, T::ZERO)],
                 |[sum], [x]| {
-                    let e = exp(x - max);
+                    let e = exp_nonpositive(x - max);
                     ([sum + e], e)
                 },
                 |a, b| a + b,
@@ -272,7 +273,7 @@ pub(crate) fn exp_sum<T: Float, S: Simd>(simd: S, x: &[T], max: T) -> f64 {
     let zero = Vector::splat(simd, T::ZERO);
     let mut total = 0.0;
     for x in x.chunks(BLOCK) {
-        let step = |[sum]: [_; 1], [x]: [Vector<T, S>; 1]| [sum + exp(x - max)];
+        let step = |[sum]: [_; 1], [x]: [Vector<T, S>; 1]| [sum + exp_nonpositive(x - max)];
         let [sum] = fold(simd, [x], [T::NEG_INFINITY], [zero], step, |a, b| a + b);
         total += sum.reduce_sum().to_f64();
     }
