@@ -81,7 +81,7 @@ unary_maps! {
     hardswish hardswish_assign Hardswish() MEMORY |x| {
         let x = x.at_least(T::MIN);
         let three = x.same(T::from_f64(3.0));
-        x * (x + three).clamp(T::ZERO, T::from_f64(6.0)) * x.same(T::from_f64(1.0 / 6.0))
+        x * ((x + three).clamp(T::ZERO, T::from_f64(6.0)) * x.same(T::from_f64(1.0 / 6.0)))
     };
 
     /// `y = min(max(x, low), high)`; NaN stays.

@@ -45,6 +45,12 @@ scalar_binary_maps! {
     /// The remainder of `a / b` with the sign of a (C's fmod, Rust's `%`).
     rem rem_assign |a: T, b: T| a % b;
 
+    /// The remainder of `a / b` with the sign of b (Python's `%`).
+    remainder remainder_assign |a: T, b: T| {
+        let y = a % b;
+        if y != T::ZERO && (y < T::ZERO) != (b < T::ZERO) { y + b } else { y }
+    };
+
     /// `y = a^b`, by the standard library.
     pow pow_assign T::powf;
 
@@ -80,4 +86,26 @@ pub fn mul_add_assign<T: Float>(y: &mut [T], a: View<'_, T>, b: View<'_, T>) {
         map(MulAdd, [Input::View(a), Input::View(b), Input::Output], y);
     }
     per_float!(T: kernel(y: &mut [T], a: View<'_, T>, b: View<'_, T>))
+}
+
+#[derive(Clone, Copy)]
+struct Share;
+
+impl<T: Float> MapOp<T, 3> for Share {
+    #[inline(always)]
+    fn apply<S: Simd>(self, [d, winner, loser]: [Vector<T, S>; 3]) -> Vector<T, S> {
+        let shared = winner.equal(loser).select(d * d.same(T::HALF), d);
+        winner.less(loser).select(d.same(T::ZERO), shared)
+    }
+}
+
+/// `z = d` where the winner is above the loser or either is NaN, `d / 2` where they are equal,
+/// 0 where the winner is below: what a maximum hands back to one of its operands.
+#[track_caller]
+pub fn share<T: Float>(d: View<'_, T>, winner: View<'_, T>, loser: View<'_, T>, z: &mut [T]) {
+    #[track_caller]
+    fn kernel<T: Float>(d: View<'_, T>, winner: View<'_, T>, loser: View<'_, T>, z: &mut [T]) {
+        map(Share, [d, winner, loser].map(Input::View), z);
+    }
+    per_float!(T: kernel(d: View<'_, T>, winner: View<'_, T>, loser: View<'_, T>, z: &mut [T]))
 }

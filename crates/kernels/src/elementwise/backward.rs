@@ -13,6 +13,12 @@ use crate::simd::Vector;
 use crate::view::View;
 
 binary_maps! {
+    /// `dx = dy sign(x)`; 0 where x is 0.
+    abs_backward abs_backward_assign AbsBackward() MEMORY |dy, x| {
+        let zero = dy.same(T::ZERO);
+        x.equal(zero).select(zero, dy.bit_xor(x.sign_bit()))
+    };
+
     /// `dx = dy` where `y > 0` (or NaN), else 0. Either of x and y will do.
     relu_backward relu_backward_assign ReluBackward() MEMORY |dy, y| {
         let zero = dy.same(T::ZERO);

@@ -141,6 +141,16 @@ pub fn is_finite<T: Float>(x: View<'_, T>, y: &mut [bool]) {
     per_float!(T: kernel(x: View<'_, T>, y: &mut [bool]))
 }
 
+/// Whether each element is infinite, of either sign.
+#[track_caller]
+pub fn is_infinite<T: Float>(x: View<'_, T>, y: &mut [bool]) {
+    #[track_caller]
+    fn kernel<T: Float>(x: View<'_, T>, y: &mut [bool]) {
+        convert(x, y, |x| x.abs() == T::INFINITY);
+    }
+    per_float!(T: kernel(x: View<'_, T>, y: &mut [bool]))
+}
+
 /// `y = a` where the mask is set, else b. What is not chosen may be NaN.
 #[track_caller]
 pub fn select<T: Element>(mask: View<'_, bool>, a: View<'_, T>, b: View<'_, T>, y: &mut [T]) {

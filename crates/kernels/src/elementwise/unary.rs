@@ -122,11 +122,11 @@ scalar_maps! {
     /// Hyperbolic cosine, by the standard library.
     cosh cosh_assign T::cosh;
 
-    /// Inverse hyperbolic sine, by the standard library.
-    asinh asinh_assign T::asinh;
+    /// Inverse hyperbolic sine, by `libm` in f64: the standard library's overflows.
+    asinh asinh_assign |x: T| T::from_f64(libm::asinh(x.to_f64()));
 
-    /// Inverse hyperbolic cosine, by the standard library; NaN below 1.
-    acosh acosh_assign T::acosh;
+    /// Inverse hyperbolic cosine, by `libm` in f64: the standard library's overflows. NaN below 1.
+    acosh acosh_assign |x: T| T::from_f64(libm::acosh(x.to_f64()));
 
     /// Inverse hyperbolic tangent, by the standard library; NaN outside of -1 to 1.
     atanh atanh_assign T::atanh;
