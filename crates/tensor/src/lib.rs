@@ -28,6 +28,7 @@ pub use module::{
     Module, Param, Running, Slot, SlotMut, Visitor, VisitorMut, for_each, for_each_mut,
     for_each_param, for_each_param_mut,
 };
+pub use ops::operand::Operand;
 pub use reverse::Gradients;
 pub use rng::{Rng, RngState};
 pub use tensor::Tensor;

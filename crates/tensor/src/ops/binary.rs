@@ -1,9 +1,11 @@
 //! What the arithmetic operators share: their Rust operators, broadcasting, and example shapes.
 
-use backstitch_kernels::{Float, View};
+use backstitch_kernels::{Element, Float, View};
 
+use super::operand::Operand;
 use crate::op::Site;
-use crate::shape::broadcast;
+use crate::rng::Rng;
+use crate::shape::{broadcast, or_panic};
 use crate::tensor::Tensor;
 
 /// Implements an operator trait for tensors and references to them.
@@ -57,6 +59,20 @@ pub(super) fn map<T: Float>(
     Tensor::build(&shape, |y| kernel(a.view(), b.view(), y))
 }
 
+/// Applies a kernel that makes a mask to two tensors that broadcast.
+#[track_caller]
+pub(super) fn mask<T: Element>(
+    name: &str,
+    a: &Tensor<T>,
+    b: impl Operand<T>,
+    kernel: impl FnOnce(View<'_, T>, View<'_, T>, &mut [bool]),
+) -> Tensor<bool> {
+    let b = b.into_tensor();
+    let shape = or_panic(broadcast(name, a.shape(), b.shape()));
+    let (a, b) = (a.broadcast_view(&shape), b.broadcast_view(&shape));
+    Tensor::build(&shape, |y| kernel(a.view(), b.view(), y))
+}
+
 /// The sum of the tangents that are there, of the op's output shape.
 pub(super) fn sum_tangents<T: Float>(
     at: &Site<T>,
@@ -71,6 +87,11 @@ pub(super) fn sum_tangents<T: Float>(
     }
 }
 
+/// Draws for ops that jump or bend where their two inputs meet: those never come near each other.
+pub(super) fn draw_apart(input: usize, shape: &[usize], rng: &mut Rng) -> Tensor<f64> {
+    (Tensor::rand(shape, -15.0, 15.0, rng).round() + 0.5 * input as f64) * 0.1
+}
+
 pub(super) const SHAPES: &[&[&[usize]]] = &[
     &[&[], &[]],
     &[&[0], &[1]],
@@ -83,3 +104,26 @@ pub(super) const SHAPES: &[&[&[usize]]] = &[
 ];
 
 pub(super) const REFUSED: &[&[&[usize]]] = &[&[&[2, 3], &[4]], &[&[2], &[3]], &[&[0], &[2]]];
+
+#[cfg(test)]
+mod tests {
+    use crate::tensor::Tensor;
+
+    /// All six comparisons with 2: eq, ne, lt, le, gt, ge.
+    fn check<T: crate::Element>(x: T, two: T, want: [bool; 6]) {
+        let x = Tensor::scalar(x);
+        let got = [x.eq(two), x.ne(two), x.lt(two), x.le(two), x.gt(two), x.ge(two)];
+        assert_eq!(got.map(|mask| mask.item()), want, "{x:?}");
+    }
+
+    #[test]
+    fn comparisons_hold_for_all_element_types() {
+        check(1i64, 2, [false, true, true, true, false, false]);
+        check(2i64, 2, [true, false, false, true, false, true]);
+        check(3i64, 2, [false, true, false, false, true, true]);
+        check(1u8, 2, [false, true, true, true, false, false]);
+        check(3.0f32, 2.0, [false, true, false, false, true, true]);
+        check(true, true, [true, false, false, true, false, true]);
+        check(f64::NAN, 2.0, [false, true, false, false, false, false]);
+    }
+}
