@@ -8,6 +8,8 @@ mod layers;
 mod model;
 pub mod optim;
 mod pass;
+mod penalty;
+pub mod schedule;
 
 /// Implements [`Module`](backstitch_tensor::Module) for a model: see its documentation.
 pub use backstitch_derive::Module;
@@ -17,3 +19,5 @@ pub use layers::*;
 pub use model::{ModuleExt, StateDict, StateDictError, Summary, SummaryRow};
 pub use optim::*;
 pub use pass::{Pass, Statistics};
+pub use penalty::{l1_penalty, l2_penalty};
+pub use schedule::*;

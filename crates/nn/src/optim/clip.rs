@@ -30,7 +30,7 @@ pub fn grad_norm<T: Float>(grads: &Gradients<T>) -> f64 {
 /// use backstitch_nn::clip_grad_norm;
 /// use backstitch_tensor::{Param, Tensor};
 ///
-/// let w = Param::new(Tensor::from([3.0, 4.0]));
+/// let w = Param::new(Tensor::from([3.0f32, 4.0]));
 /// let mut grads = (&*w * &*w).sum().backward();
 /// assert_eq!(clip_grad_norm(&mut grads, 1.0), 10.0);
 /// assert!((grads.get(&w).unwrap().at(&[0]) - 0.6).abs() < 1e-6);

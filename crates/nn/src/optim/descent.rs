@@ -128,7 +128,7 @@ impl<A: Algorithm<T>, T: Float> Descent<A, T> {
         for_each(model, |name, slot| {
             let Slot::Param(param) = slot else { return };
             let Some(leaf) = param.leaf_id() else { return };
-            let group = self.groups.iter().position(|group| group.picks(name, param.shape()));
+            let group = self.groups.iter().position(|group| (group.picks)(name, param.shape()));
             let known = self.dormant.remove(name);
             let (steps, state) = known.map_or((0, Vec::new()), |known| (known.steps, known.state));
             self.active.push(Memory { name: name.to_string(), leaf, group, steps, state });

@@ -20,7 +20,8 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone)]
 pub struct Group {
-    picks: Arc<dyn Fn(&str, &[usize]) -> bool + Send + Sync>,
+    /// Whether the group picks a parameter, by name and shape.
+    pub picks: Arc<dyn Fn(&str, &[usize]) -> bool + Send + Sync>,
     /// Factor on the learning rate of each step.
     pub lr_factor: f64,
     /// The weight decay; `None` for the optimizer's.
@@ -32,11 +33,6 @@ impl Group {
     /// rest.
     pub fn new(picks: impl Fn(&str, &[usize]) -> bool + Send + Sync + 'static) -> Self {
         Group { picks: Arc::new(picks), lr_factor: 1.0, weight_decay: None }
-    }
-
-    /// Whether the group picks a parameter.
-    pub fn picks(&self, name: &str, shape: &[usize]) -> bool {
-        (self.picks)(name, shape)
     }
 }
 

@@ -12,6 +12,8 @@ mod group;
 mod rmsprop;
 mod sgd;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use adagrad::{Adagrad, AdagradConfig};
 pub use adam::{Adam, AdamConfig};
