@@ -2,8 +2,15 @@
 
 use std::fmt;
 
+use crate::disjoint::Disjoint;
 use crate::reduce::Split;
 use crate::{Element, Float, par};
+
+/// Elements of a task that copies rows.
+const TASK: usize = 16 * 1024;
+
+/// Columns that one task owns.
+const STRIP: usize = 128;
 
 /// An index that lies outside its axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +126,113 @@ pub fn scatter_add<T: Float>(
     Ok(())
 }
 
+/// `out[o, j, i] = x[o, idx[j], i]`: picks whole rows along an axis; an embedding's forward.
+///
+/// `x` is seen as `split`, `out` as `[outer, idx.len(), inner]`.
+///
+/// # Errors
+/// When an index lies outside the axis; `out` is then as it was.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn index_select<T: Element>(
+    x: &[T],
+    split: Split,
+    idx: &[i64],
+    out: &mut [T],
+) -> Result<(), BadIndex> {
+    let Split { outer, axis, inner } = split;
+    assert!(
+        x.len() == split.elements() && out.len() == outer * idx.len() * inner,
+        "index_select: needs {} elements and {} results; got {} and {}",
+        split.elements(),
+        outer * idx.len() * inner,
+        x.len(),
+        out.len()
+    );
+    check(idx, axis)?;
+    if out.is_empty() {
+        return Ok(());
+    }
+    let rows = TASK.div_ceil(inner);
+    par::chunks_mut(out, rows * inner, idx.len() * outer * inner / 2, |task, out| {
+        for (row, out) in (task * rows..).zip(out.chunks_exact_mut(inner)) {
+            let (o, at) = (row / idx.len(), idx[row % idx.len()] as usize);
+            out.copy_from_slice(&x[(o * axis + at) * inner..][..inner]);
+        }
+    });
+    Ok(())
+}
+
+/// `out[o, idx[j], i] += x[o, j, i]`: adds whole rows along an axis; an embedding's backward.
+///
+/// `out` is seen as `split`, `x` as `[outer, idx.len(), inner]`. Threads own columns, and each
+/// element receives its terms in rising order of `j`, whatever their number.
+///
+/// # Errors
+/// When an index lies outside the axis; `out` is then as it was.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn index_add<T: Float>(
+    x: &[T],
+    idx: &[i64],
+    split: Split,
+    out: &mut [T],
+) -> Result<(), BadIndex> {
+    let Split { outer, axis, inner } = split;
+    assert!(
+        out.len() == split.elements() && x.len() == outer * idx.len() * inner,
+        "index_add: needs {} results and {} elements; got {} and {}",
+        split.elements(),
+        outer * idx.len() * inner,
+        out.len(),
+        x.len()
+    );
+    check(idx, axis)?;
+    if x.is_empty() {
+        return Ok(());
+    }
+    let strips = inner.div_ceil(STRIP);
+    let out = Disjoint::new(out);
+    par::for_each(outer * strips, x.len(), |unit| {
+        let (o, column) = (unit / strips, unit % strips * STRIP);
+        let width = STRIP.min(inner - column);
+        for (j, &at) in idx.iter().enumerate() {
+            let to = (o * axis + at as usize) * inner + column;
+            let x = &x[(o * idx.len() + j) * inner + column..][..width];
+            // SAFETY: each strip of each outer index belongs to one unit.
+            let out = unsafe { out.range(to..to + width) };
+            for (out, &x) in out.iter_mut().zip(x) {
+                *out += x;
+            }
+        }
+    });
+    Ok(())
+}
+
+/// `out[j, c] = 1` where `c` is `idx[j]`, else 0; `out` is `[idx.len(), classes]`.
+///
+/// # Errors
+/// When an index is no class; `out` is then as it was.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn one_hot<T: Element>(idx: &[i64], classes: usize, out: &mut [T]) -> Result<(), BadIndex> {
+    assert!(
+        out.len() == idx.len() * classes,
+        "one_hot: needs {} results; got {}",
+        idx.len() * classes,
+        out.len()
+    );
+    check(idx, classes)?;
+    out.fill(T::default());
+    for (&at, row) in idx.iter().zip(out.chunks_mut(classes.max(1))) {
+        row[at as usize] = T::from_bool(true);
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,5 +260,45 @@ mod tests {
             assert_eq!(error, BadIndex { position: 2, index: bad, size: 3 });
         }
         assert_eq!(out, [7.0; 4]);
+    }
+
+    #[test]
+    fn index_add_reverses_index_select() {
+        use crate::testing::{assert_same_on_threads, bits, indices, values};
+        for (outer, axis, inner, count) in
+            [(2, 3, 2, 5), (1, 50, 300, 400), (3, 1, 1, 4), (1, 4, 3, 0), (2, 3, 0, 2)]
+        {
+            let split = Split { outer, axis, inner };
+            let x: Vec<f64> = values(split.elements(), 1);
+            let idx = indices(count, axis, 2);
+            let mut picked = vec![f64::NAN; outer * count * inner];
+            index_select(&x, split, &idx, &mut picked).unwrap();
+            let mut want = vec![1.0; x.len()];
+            for (at, &p) in picked.iter().enumerate() {
+                let (o, j, i) = (at / inner / count, at / inner % count, at % inner);
+                let from = (o * axis + idx[j] as usize) * inner + i;
+                assert_eq!(p, x[from]);
+                want[from] += p;
+            }
+            let add = || {
+                let mut sums = vec![1.0; x.len()];
+                index_add(&picked, &idx, split, &mut sums).unwrap();
+                sums
+            };
+            assert_eq!(add(), want);
+            assert_same_on_threads(|| bits(&add()));
+        }
+        let bad = BadIndex { position: 1, index: 3, size: 3 };
+        assert_eq!(index_select(&[0.0f32; 12], SPLIT, &[0, 3], &mut [0.0; 8]), Err(bad));
+        assert_eq!(index_add(&[0.0f32; 8], &[0, 3], SPLIT, &mut [0.0; 12]), Err(bad));
+    }
+
+    #[test]
+    fn one_hot_marks_the_class() {
+        let mut out = [7i64; 6];
+        one_hot(&[2, 0], 3, &mut out).unwrap();
+        assert_eq!(out, [0, 0, 1, 1, 0, 0]);
+        let bad = BadIndex { position: 0, index: -1, size: 3 };
+        assert_eq!(one_hot(&[-1], 3, &mut [0.5f32; 3]), Err(bad));
     }
 }

@@ -23,6 +23,7 @@ mod registers;
 pub mod scratch;
 pub mod simd;
 pub mod softmax;
+pub mod sort;
 #[cfg(test)]
 mod testing;
 pub mod view;
