@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use backstitch_data::Error;
+use backstitch_nn::{Optimizer, OptimizerState};
 use backstitch_tensor::{
     DType, Element, Float, Module, Rng, RngState, Slot, SlotMut, Tensor, for_each, for_each_mut,
 };
@@ -103,6 +104,17 @@ impl Checkpoint {
         });
         let position = [state.stream, state.words as u64, (state.words >> 64) as u64];
         self.put_words(name, &key.chain(position).collect::<Vec<u64>>());
+    }
+
+    /// Adds what an optimizer remembers, under `name`.
+    pub fn put_optimizer<T: Float>(&mut self, name: &str, optimizer: &impl Optimizer<T>) {
+        let state = optimizer.state();
+        for (own, x) in &state.tensors {
+            self.put_tensor(join(name, &format!("tensors.{own}")), x);
+        }
+        for (own, &count) in &state.steps {
+            self.put_words(join(name, &format!("steps.{own}")), &[count]);
+        }
     }
 
     /// Adds all tensors of a module: parameters and running statistics, under `name`.
@@ -247,6 +259,31 @@ impl Checkpoint {
             true => Ok(found),
             false => Err(Error::mismatch(name, "the tensors of this model", problems.join(", "))),
         }
+    }
+
+    /// Lets an optimizer of `model` go on where the saved one stood.
+    ///
+    /// # Errors
+    /// When the state is missing, or does not fit the optimizer and the model; the optimizer stays
+    /// as it was.
+    pub fn load_optimizer<T: Float>(
+        &self,
+        name: &str,
+        optimizer: &mut impl Optimizer<T>,
+        model: &dyn Module<T>,
+    ) -> Result<(), Error> {
+        let mut state = OptimizerState { tensors: BTreeMap::new(), steps: BTreeMap::new() };
+        let (tensors, steps) = (join(name, "tensors."), join(name, "steps."));
+        for full in self.names() {
+            if let Some(own) = full.strip_prefix(&tensors) {
+                state.tensors.insert(own.to_string(), self.tensor(full)?);
+            } else if let Some(own) = full.strip_prefix(&steps) {
+                let count = self.words(full)?.first().copied().unwrap_or_default();
+                state.steps.insert(own.to_string(), count);
+            }
+        }
+        let loaded = optimizer.load_state(model, &state);
+        loaded.map_err(|error| Error::mismatch(name, "a state that fits", error.to_string()))
     }
 
     fn entry(&self, name: &str) -> Result<&Entry, Error> {

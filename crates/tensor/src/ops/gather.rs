@@ -134,9 +134,7 @@ pub(super) const SPECS: &[OpSpec] = &[OpSpec {
     build: build!(|x| x[0].gather(0, &example(x[0].shape()))),
     oracle: Oracle::Whole(|x| {
         let idx = example(x[0].shape());
-        Tensor::from_fn(idx.shape(), |at| {
-            x[0].at(&[&[idx.at(at) as usize], &at[1..]].concat())
-        })
+        Tensor::from_fn(idx.shape(), |at| x[0].at(&[&[idx.at(at) as usize], &at[1..]].concat()))
     }),
     refused: &[],
     slope: Slope::Smooth,

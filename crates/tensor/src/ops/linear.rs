@@ -52,11 +52,7 @@ impl<T: Float> Tensor<T> {
     }
 }
 
-fn shape_rule(
-    x: &[usize],
-    weight: &[usize],
-    bias: Option<&[usize]>,
-) -> Result<Shape, ShapeError> {
+fn shape_rule(x: &[usize], weight: &[usize], bias: Option<&[usize]>) -> Result<Shape, ShapeError> {
     let fits = weight.len() == 2
         && x.last() == weight.last()
         && bias.is_none_or(|bias| bias == &weight[..1]);

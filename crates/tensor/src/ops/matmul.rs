@@ -1,7 +1,9 @@
 //! `matmul`: the matrix product, over a batch of matrices if there are more axes.
 
 use backstitch_kernels::Float;
-use backstitch_kernels::gemm::{Accumulate, BatchAxis, Epilogue, Matrix, MatrixMut, gemm, gemm_batched};
+use backstitch_kernels::gemm::{
+    Accumulate, BatchAxis, Epilogue, Matrix, MatrixMut, gemm, gemm_batched,
+};
 
 use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};
 use crate::shape::{Shape, ShapeError, broadcast, broadcast_strides, or_panic};

@@ -2,7 +2,7 @@
 
 use backstitch_kernels::{Float, reduce};
 
-use super::extreme::{axis_rule, distinct, dropped, first_axis, kept, SHAPES};
+use super::extreme::{SHAPES, axis_rule, distinct, dropped, first_axis, kept};
 use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};
 use crate::shape::or_panic;
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};

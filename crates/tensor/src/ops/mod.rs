@@ -15,6 +15,7 @@ mod asinh;
 mod atan;
 mod atan2;
 mod atanh;
+mod batch_norm;
 mod binary;
 mod ceil;
 mod celu;
@@ -22,7 +23,9 @@ mod clamp;
 mod concat;
 mod cos;
 mod cosh;
+mod cross_entropy;
 mod div;
+mod dropout;
 mod elu;
 mod eq;
 mod erf;
@@ -47,6 +50,7 @@ mod hardtanh;
 mod is_finite;
 mod is_inf;
 mod is_nan;
+mod layer_norm;
 mod le;
 mod leaky_relu;
 mod lerp;
@@ -54,6 +58,7 @@ mod linear;
 mod log;
 mod log1p;
 mod log2;
+mod log_softmax;
 mod logical_and;
 mod logical_not;
 mod logical_or;
@@ -68,6 +73,7 @@ mod mean;
 mod min;
 mod minimum;
 mod mish;
+mod mse;
 mod mul;
 mod ne;
 pub(crate) mod operand;
@@ -104,6 +110,9 @@ mod to;
 mod trunc;
 mod where_;
 
+pub use batch_norm::BatchStatistics;
+pub use cross_entropy::{CrossEntropy, Reduction};
+
 /// The specs of all ops, file by file.
 pub(crate) const SPECS: &[&[OpSpec]] = &[
     abs::SPECS,
@@ -116,13 +125,16 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     atan::SPECS,
     atan2::SPECS,
     atanh::SPECS,
+    batch_norm::SPECS,
     ceil::SPECS,
     celu::SPECS,
     clamp::SPECS,
     concat::SPECS,
     cos::SPECS,
     cosh::SPECS,
+    cross_entropy::SPECS,
     div::SPECS,
+    dropout::SPECS,
     elu::SPECS,
     eq::SPECS,
     erf::SPECS,
@@ -146,6 +158,7 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     is_finite::SPECS,
     is_inf::SPECS,
     is_nan::SPECS,
+    layer_norm::SPECS,
     le::SPECS,
     leaky_relu::SPECS,
     lerp::SPECS,
@@ -153,6 +166,7 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     log::SPECS,
     log1p::SPECS,
     log2::SPECS,
+    log_softmax::SPECS,
     logical_and::SPECS,
     logical_not::SPECS,
     logical_or::SPECS,
@@ -167,6 +181,7 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     min::SPECS,
     minimum::SPECS,
     mish::SPECS,
+    mse::SPECS,
     mul::SPECS,
     ne::SPECS,
     permute::SPECS,

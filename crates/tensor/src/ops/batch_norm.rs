@@ -1,0 +1,278 @@
+//! `batch_norm`: normalises each channel over the batch.
+//!
+//! Fused: two passes over memory forward and two backward, instead of about ten each; nothing but
+//! the input and the statistics is saved.
+
+use backstitch_kernels::norm::{self, BatchNorm, Gradients};
+use backstitch_kernels::{Float, reduce::Split};
+
+use crate::op::{FusedOp, Gradient, Site, apply_fused};
+use crate::shape::{Axes, ShapeError, or_panic};
+use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
+use crate::tensor::Tensor;
+
+/// What [`Tensor::batch_norm`] found in a batch; outside the graph.
+#[derive(Clone, Debug)]
+pub struct BatchStatistics<T: Float = f32> {
+    /// The mean of each channel, `(C)`.
+    pub mean: Tensor<T>,
+    /// The biased variance of each channel, `(C)`.
+    pub var: Tensor<T>,
+}
+
+impl<T: Float> Tensor<T> {
+    /// Normalises each channel by its mean and variance in this batch, then scales and shifts it.
+    /// Also returns the statistics, for running ones.
+    ///
+    /// `y = (x - mean) / √(var + eps) weight + bias`, `var` biased.
+    ///
+    /// # Shape
+    /// `x (N, C)` or `(N, C, ...)`, `weight (C)` and `bias (C)` (none is 1 and 0) to `y` like `x`.
+    ///
+    /// # Gradient
+    /// Also through mean and variance. With `x̂` the normalised input and sums over a channel's
+    /// `n` elements: `dbias = Σ dy`, `dweight = Σ dy x̂`,
+    /// `dx = weight / √(var + eps) (dy - dbias / n - x̂ dweight / n)`.
+    ///
+    /// # Numerics
+    /// Mean and variance come from partial sums merged in f64.
+    ///
+    /// # Panics
+    /// When the shapes do not fit.
+    ///
+    /// # Reference
+    /// Ioffe and Szegedy 2015, algorithm 1.
+    ///
+    /// # Examples
+    /// ```
+    /// use backstitch_tensor::Tensor;
+    ///
+    /// let x = Tensor::from([[1.0f32], [3.0]]);
+    /// let (y, statistics) = x.batch_norm(None, None, 0.0);
+    /// assert_eq!(y.to_vec(), [-1.0, 1.0]);
+    /// assert_eq!((statistics.mean.item(), statistics.var.item()), (2.0, 1.0));
+    /// ```
+    #[track_caller]
+    pub fn batch_norm(
+        &self,
+        weight: Option<&Tensor<T>>,
+        bias: Option<&Tensor<T>>,
+        eps: f64,
+    ) -> (Tensor<T>, BatchStatistics<T>) {
+        or_panic(shape_rule(self.shape(), &[weight, bias]));
+        let channels = self.shape()[1];
+        let x = self.contiguous();
+        let mut mean = Tensor::zeros([channels]);
+        let var = Tensor::build(&[channels], |var| {
+            norm::batch_statistics(data(&x), Split::at(x.shape(), 1), mean.data_mut(), var);
+        });
+        let statistics = BatchStatistics { mean, var };
+        let op = Norm { statistics: statistics.clone(), eps, training: true };
+        (apply(op, self, weight, bias), statistics)
+    }
+
+    /// Normalises each channel by given statistics, such as running ones, then scales and shifts
+    /// it. The statistics are constants.
+    ///
+    /// # Shape
+    /// As [`Tensor::batch_norm`]; the statistics `(C)`.
+    ///
+    /// # Gradient
+    /// `dx = weight / √(var + eps) dy`; `dweight` and `dbias` as for [`Tensor::batch_norm`].
+    ///
+    /// # Panics
+    /// When the shapes do not fit.
+    #[track_caller]
+    pub fn batch_norm_with(
+        &self,
+        statistics: &BatchStatistics<T>,
+        weight: Option<&Tensor<T>>,
+        bias: Option<&Tensor<T>>,
+        eps: f64,
+    ) -> Tensor<T> {
+        let BatchStatistics { mean, var } = statistics;
+        or_panic(shape_rule(self.shape(), &[weight, bias, Some(mean), Some(var)]));
+        let statistics = BatchStatistics { mean: mean.contiguous(), var: var.contiguous() };
+        apply(Norm { statistics, eps, training: false }, self, weight, bias)
+    }
+}
+
+#[track_caller]
+fn apply<T: Float>(
+    op: Norm<T>,
+    x: &Tensor<T>,
+    weight: Option<&Tensor<T>>,
+    bias: Option<&Tensor<T>>,
+) -> Tensor<T> {
+    let channels = [x.shape()[1]];
+    let weight = weight.cloned().unwrap_or_else(|| Tensor::ones(channels));
+    let bias = bias.cloned().unwrap_or_else(|| Tensor::zeros(channels));
+    apply_fused(op, [x, &weight, &bias])
+}
+
+fn shape_rule<T: Float>(x: &[usize], channels: &[Option<&Tensor<T>>]) -> Result<(), ShapeError> {
+    let fits = |param: &Option<&Tensor<T>>| param.is_none_or(|param| param.shape() == &x[1..2]);
+    if x.len() < 2 || !channels.iter().all(fits) {
+        let shapes: Vec<_> = channels.iter().flatten().map(|param| param.shape()).collect();
+        let rule = "x (N, C, ...), and (C) for all else";
+        return Err(ShapeError::new("batch_norm", rule, format!("{x:?} and {shapes:?}")));
+    }
+    Ok(())
+}
+
+fn data<T: Float>(x: &Tensor<T>) -> &[T] {
+    x.as_slice().expect("made contiguous")
+}
+
+/// `x (N, C, ...)`, `weight (C)`, `bias (C)` to `y` like `x`.
+struct Norm<T: Float> {
+    statistics: BatchStatistics<T>,
+    eps: f64,
+    /// Whether the statistics are those of `x`, and so depend on it.
+    training: bool,
+}
+
+impl<T: Float> Norm<T> {
+    /// The kernel's view of the parameters.
+    fn of<'a>(&'a self, weight: &'a Tensor<T>, bias: &'a Tensor<T>) -> BatchNorm<'a, T> {
+        BatchNorm {
+            mean: data(&self.statistics.mean),
+            var: data(&self.statistics.var),
+            gamma: Some(data(weight)),
+            beta: Some(data(bias)),
+            eps: self.eps,
+            relu: false,
+        }
+    }
+}
+
+impl<T: Float> FusedOp<T, 3> for Norm<T> {
+    const NAME: &'static str = "batch_norm";
+
+    fn forward(&mut self, inputs: [&Tensor<T>; 3]) -> Tensor<T> {
+        let [x, weight, bias] = inputs.map(Tensor::contiguous);
+        Tensor::build(x.shape(), |y| {
+            norm::batch_norm(data(&x), Split::at(x.shape(), 1), &self.of(&weight, &bias), y);
+        })
+    }
+
+    fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 3> {
+        let [x, weight, bias] = [0, 1, 2].map(|i| at.input(i).contiguous());
+        let (dy, split) = (dy.contiguous(), Split::at(x.shape(), 1));
+        let (mut dweight, mut dbias) = (weight.detach(), bias.detach());
+        let dx = Tensor::build(x.shape(), |dx| {
+            let gradients = Gradients { dx, dgamma: dweight.data_mut(), dbeta: dbias.data_mut() };
+            let norm = self.of(&weight, &bias);
+            norm::batch_norm_backward(data(&x), data(&dy), split, &norm, self.training, gradients);
+        });
+        [at.want(0, || dx), at.want(1, || dweight), at.want(2, || dbias)]
+    }
+
+    fn decompose(&self, [x, weight, bias]: [&Tensor<T>; 3]) -> Tensor<T> {
+        let over: Axes<isize> = (0..x.rank() as isize).filter(|&axis| axis != 1).collect();
+        // (C) as (C, 1, ...), to broadcast along the axes behind the channels.
+        let along = |param: &Tensor<T>| {
+            let mut shape = vec![1; x.rank() - 1];
+            shape[0] = x.shape()[1];
+            param.reshape(shape)
+        };
+        let (mean, var) = match self.training {
+            true => {
+                let mean = x.mean_dim(over, false);
+                let centred = x - along(&mean);
+                let var = (&centred * &centred).mean_dim(over, false);
+                (mean, var)
+            }
+            false => (self.statistics.mean.clone(), self.statistics.var.clone()),
+        };
+        let std = (var + T::from_f64(self.eps)).sqrt();
+        (x - along(&mean)) / along(&std) * along(weight) + along(bias)
+    }
+}
+
+/// The example's epsilon: large, so that a batch of one has a tame derivative.
+const EPS: f64 = 0.1;
+
+pub(super) const SPECS: &[OpSpec] = &[
+    OpSpec {
+        name: "batch_norm",
+        formula: "y = (x - mean) / √(var + eps) weight + bias, statistics over the batch",
+        shapes: &[
+            &[&[1, 1], &[1], &[1]],
+            &[&[2, 3], &[3], &[3]],
+            &[&[5, 17], &[17], &[17]],
+            &[&[3, 2, 5], &[2], &[2]],
+            &[&[2, 3, 2, 2], &[3], &[3]],
+            &[&[256, 1024], &[1024], &[1024]],
+        ],
+        domain: Domain::Range(-2.0, 2.0),
+        build: build!(|x| x[0].batch_norm(Some(&x[1]), Some(&x[2]), EPS).0),
+        oracle: Oracle::Whole(|x| {
+            let (mean, var) = statistics(&x[0]);
+            normalised(x, &mean, &var)
+        }),
+        refused: &[&[&[3], &[3], &[3]], &[&[2, 3], &[2], &[2]], &[&[2, 3], &[3], &[3, 1]]],
+        slope: Slope::Smooth,
+        cost: |shapes| Cost::elementwise(&shapes[..1], 8.0),
+        tolerance: TOLERANCE,
+    },
+    OpSpec {
+        name: "batch_norm eval",
+        formula: "y = (x - mean) / √(var + eps) weight + bias, statistics given",
+        shapes: &[
+            &[&[1, 1], &[1], &[1]],
+            &[&[0, 3], &[3], &[3]],
+            &[&[5, 17], &[17], &[17]],
+            &[&[3, 2, 5], &[2], &[2]],
+            &[&[256, 1024], &[1024], &[1024]],
+        ],
+        domain: Domain::Range(-2.0, 2.0),
+        build: build!(|x| {
+            let channels = x[0].shape().get(1).copied().unwrap_or(1);
+            let value = |from: f64| move |c: &[usize]| T::from_f64(from + 0.1 * (c[0] % 7) as f64);
+            let mean = Tensor::from_fn([channels], value(-0.3));
+            let var = Tensor::from_fn([channels], value(0.5));
+            x[0].batch_norm_with(&BatchStatistics { mean, var }, Some(&x[1]), Some(&x[2]), EPS)
+        }),
+        oracle: Oracle::Whole(|x| {
+            let value = |from: f64| move |c: usize| from + 0.1 * (c % 7) as f64;
+            let channels = x[0].shape()[1];
+            let mean: Vec<f64> = (0..channels).map(value(-0.3)).collect();
+            let var: Vec<f64> = (0..channels).map(value(0.5)).collect();
+            normalised(x, &mean, &var)
+        }),
+        refused: &[&[&[3], &[3], &[3]], &[&[2, 3], &[2], &[2]]],
+        slope: Slope::Smooth,
+        cost: |shapes| Cost::elementwise(&shapes[..1], 4.0),
+        tolerance: TOLERANCE,
+    },
+];
+
+const TOLERANCE: Tolerance = Tolerance::Terms(
+    32.0,
+    |x| {
+        Tensor::from_fn(x[0].shape(), |idx| {
+            16.0 * (x[1].at(&idx[1..2]).abs() + x[2].at(&idx[1..2]).abs() + 0.1)
+        })
+    },
+    "x and mean cancel before a factor of up to 1 / √eps magnifies their rounding",
+);
+
+/// Means and biased variances of the channels, as plain loops.
+fn statistics(x: &Tensor<f64>) -> (Vec<f64>, Vec<f64>) {
+    let channel = |c: usize| x.narrow(1, c, 1).to_vec();
+    let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
+    let pair = |c| {
+        let values = channel(c);
+        let m = mean(&values);
+        (m, mean(&values.iter().map(|x| (x - m).powi(2)).collect::<Vec<_>>()))
+    };
+    (0..x.shape()[1]).map(pair).unzip()
+}
+
+fn normalised(x: &[Tensor<f64>], mean: &[f64], var: &[f64]) -> Tensor<f64> {
+    Tensor::from_fn(x[0].shape(), |idx| {
+        let c = idx[1];
+        (x[0].at(idx) - mean[c]) / (var[c] + EPS).sqrt() * x[1].at(&[c]) + x[2].at(&[c])
+    })
+}
