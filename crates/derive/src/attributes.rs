@@ -14,7 +14,7 @@ pub struct Container {
 /// The value of `elem = "..."`.
 pub enum Elem {
     /// One element type, or a type parameter.
-    One(Type),
+    One(Box<Type>),
     /// Every element type.
     All,
 }
@@ -29,7 +29,7 @@ impl Container {
                 let value = text(meta)?;
                 found.elem = Some(match value.value().as_str() {
                     "all" => Elem::All,
-                    _ => Elem::One(value.parse()?),
+                    _ => Elem::One(Box::new(value.parse()?)),
                 });
             } else {
                 return Err(meta.error("module: a type knows `elem = \"...\"`, `crate = \"...\"`"));

@@ -56,7 +56,7 @@ pub fn module(input: &DeriveInput) -> syn::Result<TokenStream> {
 /// The element type that the impl is for.
 fn element(elem: Option<Elem>, generics: &mut Generics, library: &Path) -> syn::Result<Type> {
     match elem {
-        Some(Elem::One(element)) => return Ok(element),
+        Some(Elem::One(element)) => return Ok(*element),
         Some(Elem::All) => {
             generics.params.push(parse_quote!(__T: #library::Float));
             return Ok(parse_quote!(__T));

@@ -243,3 +243,131 @@ fn orthogonal<T: Float>(shape: &[usize], gain: f64, rng: &mut Rng) -> Tensor<T> 
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHAPE: [usize; 4] = [60, 40, 5, 5];
+    const FANS: (f64, f64) = (1000.0, 1500.0);
+
+    /// Mean and variance of each distribution, and the size of the largest value where it is
+    /// bounded; within 5 standard errors of 60,000 draws.
+    #[test]
+    fn moments_and_bounds_are_those_of_the_formulas() {
+        let leaky = Nonlinearity::LeakyRelu(0.2);
+        let uniform = |bound: f64| (0.0, bound * bound / 3.0, bound);
+        let normal = |variance: f64| (0.0, variance, f64::INFINITY);
+        let (fan_in, fan_out) = FANS;
+        let both = fan_in + fan_out;
+        let table = [
+            (Init::Uniform { low: -2.0, high: 2.0 }, uniform(2.0)),
+            (Init::Uniform { low: 1.0, high: 3.0 }, (2.0, 1.0 / 3.0, 3.0)),
+            (Init::Normal { mean: 1.0, std: 0.5 }, (1.0, 0.25, f64::INFINITY)),
+            (Init::TruncNormal { mean: 0.0, std: 0.5 }, (0.0, (0.5f64 * 0.879_626).powi(2), 1.0)),
+            (Init::XavierUniform { gain: 2.0 }, uniform(2.0 * (6.0 / both).sqrt())),
+            (Init::XavierNormal { gain: 2.0 }, normal(4.0 * 2.0 / both)),
+            (
+                Init::KaimingUniform { fan: Fan::In, nonlinearity: Nonlinearity::Relu },
+                uniform((6.0 / fan_in).sqrt()),
+            ),
+            (
+                Init::KaimingUniform { fan: Fan::Out, nonlinearity: Nonlinearity::Relu },
+                uniform((6.0 / fan_out).sqrt()),
+            ),
+            (
+                Init::KaimingNormal { fan: Fan::In, nonlinearity: Nonlinearity::Relu },
+                normal(2.0 / fan_in),
+            ),
+            (
+                Init::KaimingNormal { fan: Fan::Out, nonlinearity: leaky },
+                normal(2.0 / (fan_out * 1.04)),
+            ),
+            (Init::TORCH, uniform(1.0 / fan_in.sqrt())),
+        ];
+        for (i, (init, (mean, variance, bound))) in table.into_iter().enumerate() {
+            let x = init.tensor::<f64>(SHAPE, &mut Rng::seed(i as u64)).to_vec();
+            let n = x.len() as f64;
+            let found = x.iter().sum::<f64>() / n;
+            assert!((found - mean).abs() < 5.0 * (variance / n).sqrt(), "{init:?}: mean {found}");
+            let deviations: Vec<f64> = x.iter().map(|x| (x - mean).powi(2)).collect();
+            let found = deviations.iter().sum::<f64>() / n;
+            let fourth = deviations.iter().map(|d| d * d).sum::<f64>() / n;
+            let se = ((fourth - found * found) / n).sqrt();
+            assert!((found - variance).abs() < 5.0 * se, "{init:?}: {found} is not {variance}");
+            let largest = x.iter().fold(0.0f64, |a, b| a.max(b.abs()));
+            assert!(largest <= bound, "{init:?}: {largest} is beyond {bound}");
+            assert!(bound.is_infinite() || largest > 0.99 * bound, "{init:?}: only {largest}");
+        }
+    }
+
+    #[test]
+    fn truncated_values_are_drawn_again_and_not_clamped() {
+        let init = Init::TruncNormal { mean: 0.0, std: 1.0 };
+        let x = init.tensor::<f64>([200_000], &mut Rng::seed(3)).to_vec();
+        // The density at the cut is 0.054 / 0.954 on each side; clamping would put 4.6% there.
+        let near = x.iter().filter(|x| x.abs() > 1.99).count() as f64 / x.len() as f64;
+        assert!((near - 2.0 * 0.01 * 0.0571).abs() < 3e-4, "{near}");
+    }
+
+    #[test]
+    fn gains_are_pytorchs() {
+        use Nonlinearity::*;
+        let gains = [Identity, Sigmoid, Tanh, Relu, LeakyRelu(0.2), LeakyRelu(0.0), Selu];
+        let expected = [
+            1.0,
+            1.0,
+            5.0 / 3.0,
+            1.414_213_562_373_095_1,
+            1.386_750_490_563_073,
+            1.414_213_562_373_095_1,
+            0.75,
+        ];
+        for (nonlinearity, expected) in gains.into_iter().zip(expected) {
+            assert!((nonlinearity.gain() - expected).abs() < 1e-15, "{nonlinearity:?}");
+        }
+    }
+
+    #[test]
+    fn fans_count_the_positions_of_kernels() {
+        assert_eq!(fans(&[10, 784]), (784, 10));
+        assert_eq!(fans(&[60, 40, 5, 5]), (1000, 1500));
+        assert_eq!(fans(&[7]), (1, 7));
+        assert_eq!(fans(&[]), (1, 1));
+    }
+
+    #[test]
+    fn constants_fill_in_place_and_keep_the_leaf() {
+        let mut param = Param::<f32>::new(Tensor::zeros([3]));
+        let leaf = param.leaf_id();
+        let values = [(Init::Zeros, 0.0), (Init::Ones, 1.0), (Init::Constant(2.5), 2.5)];
+        for (init, value) in values {
+            init.fill(&mut param, &mut Rng::seed(0));
+            assert_eq!(param.to_vec(), [value; 3]);
+        }
+        assert_eq!(param.leaf_id(), leaf);
+    }
+
+    #[test]
+    fn orthogonal_matrices_are_orthonormal() {
+        for shape in [vec![4, 4], vec![3, 5], vec![6, 2], vec![4, 2, 3]] {
+            let w = Init::Orthogonal { gain: 2.0 }.tensor::<f64>(&shape, &mut Rng::seed(1));
+            let w = w.reshape([shape[0], w.numel() / shape[0]]);
+            let wide = w.shape()[0] <= w.shape()[1];
+            let (a, b) = (w.clone(), w.transpose(0, 1));
+            let product = if wide { a.matmul(&b) } else { b.matmul(&a) };
+            let expected = Tensor::eye(product.shape()[0]) * 4.0;
+            for (found, expected) in product.to_vec().iter().zip(expected.to_vec()) {
+                assert!((found - expected).abs() < 1e-14, "{shape:?}: {product:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_values() {
+        let init = Init::KaimingNormal { fan: Fan::In, nonlinearity: Nonlinearity::Relu };
+        let draw = |seed| init.tensor::<f32>([5, 5], &mut Rng::seed(seed)).to_vec();
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+    }
+}

@@ -34,7 +34,7 @@ pub fn l1_penalty<T: Float, M: Module<T> + ?Sized>(
     model: &M,
     picks: impl Fn(&str) -> bool,
 ) -> Tensor<T> {
-    total(model, picks, |w| (w.relu() + (-w).relu()).sum())
+    total(model, picks, |w| w.abs().sum())
 }
 
 fn total<T: Float, M: Module<T> + ?Sized>(

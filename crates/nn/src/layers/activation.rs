@@ -6,29 +6,39 @@ use backstitch_tensor::Tensor;
 
 use crate::{Layer, Pass};
 
-/// A layer without parameters for each method of `Tensor`.
+/// A layer without parameters for a method of `Tensor`.
 macro_rules! activations {
-    ($($name:ident $(($field:ident: $kind:ty))? => $method:ident, $doc:literal;)+) => {$(
-        #[doc = $doc]
-        #[doc = concat!(" As a layer; see [`Tensor::", stringify!($method), "`].")]
+    ($($name:ident $(($field:ident: $kind:ty))? => |$x:ident| $y:expr, $method:literal;)+) => {$(
+        #[doc = concat!("[`Tensor::", $method, "`] as a layer.")]
         #[derive(Clone, Copy, Debug, PartialEq, Module)]
         #[module(crate = "backstitch_tensor", elem = "all")]
         pub struct $name $((
-            #[doc = concat!("The argument of [`Tensor::", stringify!($method), "`].")]
+            #[doc = concat!("The argument of [`Tensor::", $method, "`].")]
             pub $kind,
         ))?;
 
         impl<T: Float> Layer<T> for $name {
             #[track_caller]
-            fn forward(&self, x: &Tensor<T>, _: &Pass) -> Tensor<T> {
+            fn forward(&self, $x: &Tensor<T>, _: &Pass) -> Tensor<T> {
                 $(let $name($field) = *self;)?
-                x.$method($($field)?)
+                $y
             }
         }
     )+};
 }
 
 activations! {
-    Relu => relu, "Rectified linear unit.";
-    Softmax(dim: isize) => softmax, "Softmax along an axis.";
+    Elu(alpha: f64) => |x| x.elu(T::from_f64(alpha)), "elu";
+    Gelu => |x| x.gelu(), "gelu";
+    GeluTanh => |x| x.gelu_tanh(), "gelu_tanh";
+    Hardswish => |x| x.hardswish(), "hardswish";
+    LeakyRelu(slope: f64) => |x| x.leaky_relu(T::from_f64(slope)), "leaky_relu";
+    Mish => |x| x.mish(), "mish";
+    Relu => |x| x.relu(), "relu";
+    Selu => |x| x.selu(), "selu";
+    Sigmoid => |x| x.sigmoid(), "sigmoid";
+    Silu => |x| x.silu(), "silu";
+    Softmax(dim: isize) => |x| x.softmax(dim), "softmax";
+    Softplus => |x| x.softplus(), "softplus";
+    Tanh => |x| x.tanh(), "tanh";
 }

@@ -4,7 +4,6 @@ use backstitch_derive::Module;
 use backstitch_kernels::Float;
 use backstitch_tensor::{Param, Running, Tensor};
 
-use super::rsqrt::rsqrt;
 use crate::{Layer, Pass, Statistics};
 
 /// Normalises each channel over the batch: `y = (x - mean) / √(var + eps) weight + bias`.
@@ -124,7 +123,7 @@ impl<T: Float> BatchNorm1d<T> {
                 (mean, var)
             }
         };
-        let rstd = rsqrt(&(var + T::from_f64(self.options.eps)));
+        let rstd = (var + T::from_f64(self.options.eps)).rsqrt();
         let mut y = (x - mean.reshape(along)) * rstd.reshape(along);
         if let Some(weight) = &self.weight {
             y = y * weight.reshape(along);

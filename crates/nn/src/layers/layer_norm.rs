@@ -4,7 +4,6 @@ use backstitch_derive::Module;
 use backstitch_kernels::Float;
 use backstitch_tensor::{Param, Tensor};
 
-use super::rsqrt::rsqrt;
 use crate::{Layer, Pass};
 
 /// Normalises over the last axes: `y = (x - mean) / √(var + eps) weight + bias`, with mean and
@@ -87,7 +86,7 @@ impl<T: Float> LayerNorm<T> {
         let dims: Vec<isize> = (1..=self.shape.len() as isize).map(|i| -i).collect();
         let centred = x - x.mean_dim(&dims[..], true);
         let var = (&centred * &centred).mean_dim(&dims[..], true);
-        let mut y = centred * rsqrt(&(var + T::from_f64(self.eps)));
+        let mut y = centred * (var + T::from_f64(self.eps)).rsqrt();
         if let Some(weight) = &self.weight {
             y = y * &**weight;
         }

@@ -65,10 +65,7 @@ pub trait ModuleExt<T: Float = f32>: Module<T> {
 
     /// Freezes the parameters that `picks` picks by name, or makes them trainable again; returns
     /// how many it picked.
-    fn set_trainable(&mut self, trainable: bool, picks: impl Fn(&str) -> bool) -> usize
-    where
-        Self: Sized,
-    {
+    fn set_trainable(&mut self, trainable: bool, picks: impl Fn(&str) -> bool) -> usize {
         let mut count = 0;
         for (name, param) in self.params_mut() {
             if picks(&name) {

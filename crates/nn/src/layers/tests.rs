@@ -1,0 +1,276 @@
+//! Shared tests of all layers: PyTorch's numbers, names, clones, evaluation; and chances of
+//! dropout and initialisation.
+
+use std::collections::BTreeMap;
+
+use backstitch_tensor::{Rng, Tensor, check_gradients};
+
+use super::*;
+use crate::{Layer, ModuleExt, Pass, Statistics};
+
+/// What the shared tests need to know about a layer.
+struct Entry {
+    /// Its name in `tests/golden/layers.csv`.
+    name: &'static str,
+    layer: Box<dyn Layer<f64>>,
+    shape: &'static [usize],
+    /// How many batches it has seen when its last output is compared.
+    batches: usize,
+    /// Whether the last of them is a training pass.
+    trains: bool,
+}
+
+fn entry(name: &'static str, layer: impl Layer<f64> + 'static, shape: &'static [usize]) -> Entry {
+    Entry { name, layer: Box::new(layer), shape, batches: 1, trains: true }
+}
+
+/// The registry of layers.
+#[rustfmt::skip]
+fn registry() -> Vec<Entry> {
+    let rng = &mut Rng::seed(0);
+    let linear = |a, b, rng: &mut Rng| Linear::<f64>::new(a, b, rng);
+    let norm = |options| BatchNorm1d::<f64>::with_options(3, options);
+    let defaults = BatchNormOptions::default();
+    let without_bias = LinearOptions { bias: false, ..LinearOptions::default() };
+    let layer_norm = LayerNormOptions::default();
+    vec![
+        entry("linear", linear(3, 2, rng), &[4, 3]),
+        entry("linear wide", linear(3, 2, rng), &[2, 2, 3]),
+        entry("linear without bias", Linear::with_options(3, 2, without_bias, rng), &[3]),
+        Entry { batches: 3, ..entry("batch_norm", norm(defaults), &[5, 3]) },
+        entry("batch_norm time", BatchNorm1d::new(2), &[3, 2, 4]),
+        Entry { batches: 3, ..entry("batch_norm average", norm(BatchNormOptions { momentum: None, ..defaults }), &[4, 3]) },
+        entry("batch_norm plain", norm(BatchNormOptions { affine: false, eps: 0.1, ..defaults }), &[4, 3]),
+        Entry { trains: false, ..entry("batch_norm untracked", norm(BatchNormOptions { track_running_stats: false, ..defaults }), &[4, 3]) },
+        Entry { batches: 3, trains: false, ..entry("batch_norm eval", norm(defaults), &[5, 3]) },
+        entry("layer_norm", LayerNorm::new([4]), &[2, 3, 4]),
+        entry("layer_norm two axes", LayerNorm::with_options([3, 4], LayerNormOptions { eps: 0.1, ..layer_norm }), &[2, 3, 4]),
+        entry("layer_norm without bias", LayerNorm::with_options([4], LayerNormOptions { bias: false, ..layer_norm }), &[3, 4]),
+        entry("layer_norm plain", LayerNorm::with_options([4], LayerNormOptions { elementwise_affine: false, ..layer_norm }), &[3, 4]),
+        entry("prelu", Prelu::new(3), &[2, 3, 2]),
+        entry("prelu one", Prelu::new(1), &[2, 3]),
+        entry("elu", Elu(0.7), &[7]),
+        entry("gelu", Gelu, &[7]),
+        entry("gelu_tanh", GeluTanh, &[7]),
+        entry("hardswish", Hardswish, &[7]),
+        entry("leaky_relu", LeakyRelu(0.2), &[7]),
+        entry("mish", Mish, &[7]),
+        entry("relu", Relu, &[7]),
+        entry("selu", Selu, &[7]),
+        entry("sigmoid", Sigmoid, &[7]),
+        entry("silu", Silu, &[7]),
+        entry("softmax", Softmax(-1), &[2, 4]),
+        entry("softplus", Softplus, &[7]),
+        entry("tanh", Tanh, &[7]),
+        Entry { trains: false, ..entry("dropout eval", Dropout::new(0.3), &[7]) },
+        entry("sequential", Sequential::new().then(linear(3, 4, rng)).then(BatchNorm1d::new(4)).then(Tanh).then(linear(4, 2, rng)), &[5, 3]),
+        entry("residual", Residual { inner: (LayerNorm::new([3]), linear(3, 3, rng), Gelu) }, &[4, 3]),
+    ]
+}
+
+fn wave(shape: &[usize], f: impl Fn(f64) -> f64) -> Tensor<f64> {
+    (0..shape.iter().product()).map(|k: usize| f(k as f64)).collect::<Tensor<f64>>().reshape(shape)
+}
+
+impl Entry {
+    /// Gives parameters the values of `tests/golden/layers.py`.
+    fn fill(&mut self) {
+        for (_, param) in (*self.layer).params_mut() {
+            let values = wave(param.shape(), |k| 0.5 * (k + 1.0).sin());
+            param.set(&values);
+        }
+    }
+
+    fn input(&self, batch: usize) -> Tensor<f64> {
+        wave(self.shape, |k| 2.0 * (1.3 * k + batch as f64).cos())
+    }
+
+    fn pass(&self, batch: usize) -> Pass {
+        match self.trains || batch + 1 < self.batches {
+            true => Pass::train(&mut Rng::seed(batch as u64)),
+            false => Pass::eval(),
+        }
+    }
+}
+
+/// The numbers of `layers.csv` by layer and by what they are.
+fn golden() -> BTreeMap<&'static str, BTreeMap<&'static str, Vec<f64>>> {
+    let mut found: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for line in include_str!("../../tests/golden/layers.csv").lines() {
+        let mut cells = line.split(',');
+        let (layer, what) = (cells.next().unwrap(), cells.next().unwrap());
+        let values = cells.map(|cell| cell.parse().unwrap()).collect();
+        found.entry(layer).or_default().insert(what, values);
+    }
+    found
+}
+
+#[test]
+fn layers_equal_pytorchs() {
+    let mut golden = golden();
+    for mut entry in registry() {
+        let mut expected = golden.remove(entry.name).expect("the layer is in layers.csv");
+        entry.fill();
+        let mut last = None;
+        for batch in 0..entry.batches {
+            let x = entry.input(batch).leaf();
+            last = Some((entry.layer.forward(&x, &entry.pass(batch)), x));
+        }
+        let (y, x) = last.unwrap();
+        let grads = y.backward_from(&wave(y.shape(), |k| (0.7 * k + 0.2).sin()));
+        let mut check = |what: &str, found: &Tensor<f64>| {
+            let expected = expected.remove(what).expect("layers.csv has everything");
+            assert_eq!(found.numel(), expected.len());
+            for (found, expected) in found.to_vec().iter().zip(expected) {
+                // Rounding of sums of at most 24 terms of size about 1, a few times over.
+                let error = (found - expected).abs();
+                assert!(error < 1e-13, "{} {what}: {found} is not {expected}", entry.name);
+            }
+        };
+        check("y", &y);
+        check("dx", grads.get(&x).unwrap());
+        for (name, param) in (*entry.layer).params() {
+            check(&format!("d{name}"), grads.get(param).unwrap());
+        }
+        backstitch_tensor::for_each(&*entry.layer, |name, slot| {
+            if let backstitch_tensor::Slot::Running(running) = slot {
+                check(name, &running.get());
+            }
+        });
+        assert!(expected.is_empty(), "{}: lacks {:?}", entry.name, expected.keys());
+    }
+    assert!(golden.is_empty(), "not in the registry: {:?}", golden.keys());
+}
+
+#[test]
+fn gradients_by_the_input_are_right() {
+    for mut entry in registry() {
+        entry.fill();
+        let pass = entry.pass(entry.batches - 1).with_statistics(match entry.trains {
+            true => Statistics::Batch,
+            false => Statistics::Running,
+        });
+        let forward = |x: &Tensor<f64>| entry.layer.forward(x, &pass.clone());
+        check_gradients(forward, &entry.input(0)).unwrap_or_else(|e| panic!("{}: {e}", entry.name));
+    }
+}
+
+#[test]
+fn clones_and_loaded_layers_give_the_same_output() {
+    for mut entry in registry() {
+        entry.fill();
+        let x = entry.input(0);
+        entry.layer.forward(&x, &Pass::train(&mut Rng::seed(0)));
+        let expected = entry.layer.forward(&x, &Pass::eval()).to_vec();
+        let copy = entry.layer.clone();
+        assert_eq!(copy.forward(&x, &Pass::eval()).to_vec(), expected, "{}", entry.name);
+        let fresh = registry().into_iter().find(|other| other.name == entry.name);
+        let mut fresh = fresh.unwrap().layer;
+        (*fresh).load_state_dict(&(*entry.layer).state_dict()).unwrap();
+        assert_eq!(fresh.forward(&x, &Pass::eval()).to_vec(), expected, "{}", entry.name);
+        let trainable = (*copy).trainable_count();
+        assert_eq!(trainable, (*copy).param_count(), "{}", entry.name);
+    }
+}
+
+#[test]
+fn evaluation_changes_nothing() {
+    for entry in registry() {
+        let state = |entry: &Entry| {
+            let state = (*entry.layer).state_dict();
+            state.into_iter().map(|(name, x)| (name, x.to_vec())).collect::<Vec<_>>()
+        };
+        let before = state(&entry);
+        for statistics in [Statistics::Running, Statistics::Batch] {
+            let pass = Pass::eval().with_statistics(statistics);
+            entry.layer.forward(&entry.input(0), &pass);
+        }
+        assert_eq!(state(&entry), before, "{}", entry.name);
+    }
+}
+
+#[test]
+fn batch_statistics_can_be_used_and_running_ones_kept_in_any_pass() {
+    let norm = BatchNorm1d::<f64>::new(1);
+    let x = Tensor::from([[1.0], [3.0]]);
+    let y = |pass: &Pass| norm.forward(&x, pass).at(&[1, 0]);
+    let running = || norm.running_mean.as_ref().unwrap().get().item();
+    let train = || Pass::train(&mut Rng::seed(0));
+    assert!((y(&Pass::eval().with_statistics(Statistics::Batch)) - 1.0).abs() < 1e-5);
+    assert!((y(&train().with_statistics(Statistics::Batch)) - 1.0).abs() < 1e-5);
+    assert!((y(&train().with_statistics(Statistics::Running)) - 3.0).abs() < 1e-4);
+    assert_eq!(running(), 0.0);
+    y(&train());
+    assert_eq!(running(), 0.2);
+    assert_eq!(norm.running_var.as_ref().unwrap().get().item(), 0.9 + 0.1 * 2.0);
+    let options = BatchNormOptions { biased_running_var: true, ..BatchNormOptions::default() };
+    let biased = BatchNorm1d::<f64>::with_options(1, options);
+    biased.forward(&x, &train());
+    assert_eq!(biased.running_var.as_ref().unwrap().get().item(), 1.0);
+}
+
+#[test]
+fn a_batch_of_one_gives_the_bias() {
+    let norm = BatchNorm1d::<f64>::new(2);
+    let y = norm.forward(&Tensor::from([[5.0, -7.0]]), &Pass::train(&mut Rng::seed(0)));
+    assert_eq!(y.to_vec(), [0.0, 0.0]);
+    assert_eq!(norm.running_var.unwrap().get().to_vec(), [0.9, 0.9]);
+}
+
+#[test]
+fn dropout_keeps_expectations_and_uses_one_mask_in_both_directions() {
+    let (n, p) = (1_000_000, 0.3);
+    let x = Tensor::<f32>::ones([n]).leaf();
+    let y = Dropout::new(p).forward(&x, &Pass::train(&mut Rng::seed(1)));
+    let zeros = y.to_vec().iter().filter(|&&y| y == 0.0).count() as f64 / n as f64;
+    let se = (p * (1.0 - p) / n as f64).sqrt();
+    assert!((zeros - p).abs() < 5.0 * se, "{zeros}");
+    assert!((f64::from(y.mean().item()) - 1.0).abs() < 5.0 * se / (1.0 - p), "{:?}", y.mean());
+    let dx = y.sum().backward();
+    assert_eq!(dx.get(&x).unwrap().to_vec(), y.to_vec());
+}
+
+#[test]
+fn dropout_rescales_in_training_or_in_evaluation() {
+    let x = Tensor::<f64>::ones([1000]);
+    let pass = Pass::train(&mut Rng::seed(1));
+    let inverted = Dropout::new(0.5);
+    let scaled = Dropout { rescale: Rescale::Eval, ..inverted };
+    let y = inverted.forward(&x, &pass.clone());
+    assert_eq!(scaled.forward(&x, &pass.clone()).to_vec(), (&y * 0.5).to_vec());
+    assert_eq!(scaled.forward(&x, &Pass::eval()).to_vec(), [0.5; 1000]);
+    assert_eq!(inverted.forward(&x, &Pass::eval()).to_vec(), [1.0; 1000]);
+    let (first, second) = (inverted.forward(&x, &pass), inverted.forward(&x, &pass));
+    assert_ne!(first.to_vec(), second.to_vec(), "each call drops other elements");
+    assert_eq!(Dropout::new(0.0).forward(&x, &pass).to_vec(), x.to_vec());
+    for all in [Dropout::new(1.0), Dropout { p: 1.0, rescale: Rescale::Eval }] {
+        assert_eq!(all.forward(&x, &pass).to_vec(), [0.0; 1000]);
+    }
+}
+
+#[test]
+fn linear_starts_as_pytorchs() {
+    let layer: Linear = Linear::new(400, 300, &mut Rng::seed(0));
+    let bound = 1.0 / 20.0;
+    for param in [&layer.weight, layer.bias.as_ref().unwrap()] {
+        let values = param.to_vec();
+        let largest = values.iter().fold(0.0f32, |a, b| a.max(b.abs()));
+        assert!(largest <= bound && largest > 0.98 * bound, "{largest}");
+    }
+}
+
+#[test]
+fn embedding_looks_up_and_adds_gradients_of_repeated_symbols() {
+    let mut words = Embedding::<f64>::new(3, 2, &mut Rng::seed(0));
+    words.weight.data_mut().copy_from_slice(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    let y = words.forward(&Tensor::from([2, 0, 2]));
+    assert_eq!(y.to_vec(), [5.0, 6.0, 1.0, 2.0, 5.0, 6.0]);
+    let grads = y.backward_from(&wave(&[3, 2], |k| k));
+    assert_eq!(grads.get(&words.weight).unwrap().to_vec(), [2.0, 3.0, 0.0, 0.0, 4.0, 6.0]);
+}
+
+#[test]
+#[should_panic(expected = "BatchNorm1d: needs (N, C) or (N, C, T); got [3]")]
+fn wrong_shapes_are_refused() {
+    BatchNorm1d::<f32>::new(3).forward(&Tensor::ones([3]), &Pass::eval());
+}

@@ -1,0 +1,84 @@
+"""Writes layers.csv: outputs and gradients of PyTorch's layers, in f64.
+
+Element k of a parameter is 0.5 sin(k + 1), of the input x 2 cos(1.3 k), of the gradient of the
+output sin(0.7 k + 0.2). A line has the layer's name, what it is (y, dx, or a state's name, with
+a d before it for its gradient), and the elements.
+
+Made with PyTorch 2.15: python layers.py > layers.csv
+"""
+
+import torch
+from torch import nn
+
+torch.set_default_dtype(torch.float64)
+
+
+def wave(shape, f):
+    return f(torch.arange(torch.Size(shape).numel(), dtype=torch.float64)).reshape(shape)
+
+
+def emit(name, what, x):
+    print(name, what, *map(repr, x.detach().flatten().tolist()), sep=",")
+
+
+def check(name, layer, shape, train=True, batches=1):
+    with torch.no_grad():
+        for p in layer.parameters():
+            p.copy_(wave(p.shape, lambda k: 0.5 * torch.sin(k + 1)))
+    for b in range(batches):
+        layer.train(train or b + 1 < batches)
+        x = wave(shape, lambda k: 2 * torch.cos(1.3 * k + b)).requires_grad_()
+        y = layer(x)
+    y.backward(wave(y.shape, lambda k: torch.sin(0.7 * k + 0.2)))
+    emit(name, "y", y)
+    emit(name, "dx", x.grad)
+    for n, p in layer.named_parameters():
+        emit(name, "d" + n, p.grad)
+    for n, p in layer.named_buffers():
+        emit(name, n, p.double())
+
+
+class Residual(nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return x + self.inner(x)
+
+
+check("linear", nn.Linear(3, 2), (4, 3))
+check("linear wide", nn.Linear(3, 2), (2, 2, 3))
+check("linear without bias", nn.Linear(3, 2, bias=False), (3,))
+check("batch_norm", nn.BatchNorm1d(3), (5, 3), batches=3)
+check("batch_norm time", nn.BatchNorm1d(2), (3, 2, 4))
+check("batch_norm average", nn.BatchNorm1d(3, momentum=None), (4, 3), batches=3)
+check("batch_norm plain", nn.BatchNorm1d(3, affine=False, eps=0.1), (4, 3))
+check("batch_norm untracked", nn.BatchNorm1d(3, track_running_stats=False), (4, 3), train=False)
+check("batch_norm eval", nn.BatchNorm1d(3), (5, 3), train=False, batches=3)
+check("layer_norm", nn.LayerNorm(4), (2, 3, 4))
+check("layer_norm two axes", nn.LayerNorm((3, 4), eps=0.1), (2, 3, 4))
+check("layer_norm without bias", nn.LayerNorm(4, bias=False), (3, 4))
+check("layer_norm plain", nn.LayerNorm(4, elementwise_affine=False), (3, 4))
+check("prelu", nn.PReLU(3), (2, 3, 2))
+check("prelu one", nn.PReLU(), (2, 3))
+check("elu", nn.ELU(0.7), (7,))
+check("gelu", nn.GELU(), (7,))
+check("gelu_tanh", nn.GELU(approximate="tanh"), (7,))
+check("hardswish", nn.Hardswish(), (7,))
+check("leaky_relu", nn.LeakyReLU(0.2), (7,))
+check("mish", nn.Mish(), (7,))
+check("relu", nn.ReLU(), (7,))
+check("selu", nn.SELU(), (7,))
+check("sigmoid", nn.Sigmoid(), (7,))
+check("silu", nn.SiLU(), (7,))
+check("softmax", nn.Softmax(-1), (2, 4))
+check("softplus", nn.Softplus(), (7,))
+check("tanh", nn.Tanh(), (7,))
+check("dropout eval", nn.Dropout(0.3), (7,), train=False)
+check(
+    "sequential",
+    nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Linear(4, 2)),
+    (5, 3),
+)
+check("residual", Residual(nn.Sequential(nn.LayerNorm(3), nn.Linear(3, 3), nn.GELU())), (4, 3))
