@@ -7,11 +7,17 @@ use crate::view::View;
 use crate::{Float, arch};
 
 /// A buffer and a layout on it; all operands of one case share a shape.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Operand {
     data: Vec<f64>,
     offset: usize,
     strides: Vec<isize>,
+}
+
+impl std::fmt::Debug for Operand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} from {} of {}", self.strides, self.offset, self.data.len())
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -112,12 +118,12 @@ fn outputs<T: Float>(len: usize, f: impl Fn(&mut [T])) -> Vec<Vec<T>> {
         .collect()
 }
 
-/// Fails unless all elements equal the expected ones to 1e-5 relative, NaN and zero signs
+/// Fails unless all elements equal the expected ones to 1e-5 (of 1 at least), NaN and zero signs
 /// included.
 fn assert_close<T: Float>(got: &[T], expected: impl Iterator<Item = f64>) {
     for (i, (got, expected)) in got.iter().map(|y| y.to_f64()).zip(expected).enumerate() {
         let expected = T::from_f64(expected).to_f64();
-        let close = (got - expected).abs() <= 1e-5 * expected.abs().max(1e-3);
+        let close = (got - expected).abs() <= 1e-5 * expected.abs().max(1.0);
         let same = got == expected && got.is_sign_negative() == expected.is_sign_negative();
         assert!(
             close && (got != 0.0 || same) || same || got.is_nan() && expected.is_nan(),
