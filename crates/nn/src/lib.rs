@@ -5,6 +5,7 @@
 mod init;
 mod layer;
 mod layers;
+mod losses;
 mod model;
 pub mod optim;
 mod pass;
@@ -16,6 +17,7 @@ pub use backstitch_derive::Module;
 pub use init::{Fan, Init, Nonlinearity, fans};
 pub use layer::{BoxedClone, Layer};
 pub use layers::*;
+pub use losses::*;
 pub use model::{ModuleExt, StateDict, StateDictError, Summary, SummaryRow};
 pub use optim::*;
 pub use pass::{Pass, Statistics};

@@ -33,6 +33,7 @@ activations! {
     GeluTanh => |x| x.gelu_tanh(), "gelu_tanh";
     Hardswish => |x| x.hardswish(), "hardswish";
     LeakyRelu(slope: f64) => |x| x.leaky_relu(T::from_f64(slope)), "leaky_relu";
+    LogSoftmax(dim: isize) => |x| x.log_softmax(dim), "log_softmax";
     Mish => |x| x.mish(), "mish";
     Relu => |x| x.relu(), "relu";
     Selu => |x| x.selu(), "selu";

@@ -2,7 +2,7 @@
 
 use backstitch_derive::Module;
 use backstitch_kernels::Float;
-use backstitch_tensor::{Param, Running, Tensor};
+use backstitch_tensor::{BatchStatistics, Param, Running, Tensor};
 
 use crate::{Layer, Pass, Statistics};
 
@@ -104,38 +104,29 @@ impl<T: Float> BatchNorm1d<T> {
     /// When `x` has other axes or another number of channels.
     #[track_caller]
     pub fn forward(&self, x: &Tensor<T>, pass: &Pass) -> Tensor<T> {
-        let dims: &[isize] = match x.rank() {
-            2 => &[0],
-            3 => &[0, 2],
-            _ => panic!("BatchNorm1d: needs (N, C) or (N, C, T); got {:?}", x.shape()),
-        };
-        let channels = x.shape()[1];
-        let along: &[usize] = if x.rank() == 2 { &[channels] } else { &[channels, 1] };
-        let (mean, var) = match (&self.running_mean, &self.running_var, pass.statistics()) {
-            (Some(mean), Some(var), Statistics::Running) => (mean.get(), var.get()),
-            (_, _, statistics) => {
-                let mean = x.mean_dim(dims, false);
-                let centred = x - mean.reshape(along);
-                let var = (&centred * &centred).mean_dim(dims, false);
-                if statistics == Statistics::Follow {
-                    self.follow(&mean, &var, x.numel() / channels.max(1));
-                }
-                (mean, var)
+        assert!(
+            x.rank() == 2 || x.rank() == 3,
+            "BatchNorm1d: needs (N, C) or (N, C, T); got {:?}",
+            x.shape()
+        );
+        let (weight, bias, eps) = (self.weight.as_deref(), self.bias.as_deref(), self.options.eps);
+        match (&self.running_mean, &self.running_var, pass.statistics()) {
+            (Some(mean), Some(var), Statistics::Running) => {
+                let statistics = BatchStatistics { mean: mean.get(), var: var.get() };
+                x.batch_norm_with(&statistics, weight, bias, eps)
             }
-        };
-        let rstd = (var + T::from_f64(self.options.eps)).rsqrt();
-        let mut y = (x - mean.reshape(along)) * rstd.reshape(along);
-        if let Some(weight) = &self.weight {
-            y = y * weight.reshape(along);
+            (_, _, statistics) => {
+                let (y, batch) = x.batch_norm(weight, bias, eps);
+                if statistics == Statistics::Follow {
+                    self.follow(&batch, x.numel() / x.shape()[1].max(1));
+                }
+                y
+            }
         }
-        if let Some(bias) = &self.bias {
-            y = y + bias.reshape(along);
-        }
-        y
     }
 
     /// Moves the running statistics towards those of a batch of `count` elements per channel.
-    fn follow(&self, mean: &Tensor<T>, var: &Tensor<T>, count: usize) {
+    fn follow(&self, batch: &BatchStatistics<T>, count: usize) {
         let (Some(running_mean), Some(running_var), Some(batches)) =
             (&self.running_mean, &self.running_var, &self.num_batches_tracked)
         else {
@@ -150,17 +141,19 @@ impl<T: Float> BatchNorm1d<T> {
             true => T::ONE,
             false => T::from_f64(count as f64 / (count as f64 - 1.0)),
         };
-        let towards = |running: &Running<T>, batch: &Tensor<T>, factor: T| {
-            let batch = batch.to_vec();
-            running.update(|running| {
-                for (running, batch) in running.data_mut().iter_mut().zip(batch) {
-                    *running = (T::ONE - momentum) * *running + momentum * (factor * batch);
-                }
-            });
-        };
-        towards(running_mean, mean, T::ONE);
-        towards(running_var, var, correction);
+        move_towards(running_mean, &batch.mean, momentum, T::ONE);
+        move_towards(running_var, &batch.var, momentum, correction);
     }
+}
+
+/// `running = (1 - momentum) running + momentum factor batch`
+fn move_towards<T: Float>(running: &Running<T>, batch: &Tensor<T>, momentum: T, factor: T) {
+    let batch = batch.as_slice().expect("the statistics of a batch have no gaps");
+    running.update(|running| {
+        for (running, &batch) in running.data_mut().iter_mut().zip(batch) {
+            *running = (T::ONE - momentum) * *running + momentum * (factor * batch);
+        }
+    });
 }
 
 impl<T: Float> Layer<T> for BatchNorm1d<T> {

@@ -2,7 +2,7 @@
 
 use backstitch_derive::Module;
 use backstitch_kernels::Float;
-use backstitch_tensor::{Rng, Tensor};
+use backstitch_tensor::Tensor;
 
 use crate::{Layer, Pass};
 
@@ -59,21 +59,12 @@ impl Dropout {
         let keep = T::from_f64(1.0 - self.p);
         match (pass.is_train(), self.rescale) {
             (true, _) if self.p == 0.0 => x.clone(),
-            (true, Rescale::Train) => dropped(x, self.p, pass.draw_seed()),
-            (true, Rescale::Eval) => dropped(x, self.p, pass.draw_seed()) * keep,
+            (true, Rescale::Train) => x.dropout(self.p, pass.draw_seed()),
+            (true, Rescale::Eval) => x.dropout(self.p, pass.draw_seed()) * keep,
             (false, Rescale::Train) => x.clone(),
             (false, Rescale::Eval) => x * keep,
         }
     }
-}
-
-fn dropped<T: Float>(x: &Tensor<T>, p: f64, seed: u64) -> Tensor<T> {
-    let draws = Tensor::<f64>::rand(x.shape(), 0.0, 1.0, &mut Rng::seed(seed)).to_vec();
-    let kept = draws.iter().map(|&draw| match draw < p {
-        true => T::ZERO,
-        false => T::from_f64(1.0 / (1.0 - p)),
-    });
-    x * Tensor::from_vec(kept.collect(), x.shape())
 }
 
 impl<T: Float> Layer<T> for Dropout {

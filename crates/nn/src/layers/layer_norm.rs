@@ -77,23 +77,7 @@ impl<T: Float> LayerNorm<T> {
     /// When the last axes of `x` have other lengths.
     #[track_caller]
     pub fn forward(&self, x: &Tensor<T>) -> Tensor<T> {
-        assert!(
-            x.shape().ends_with(&self.shape),
-            "LayerNorm: needs last axes {:?}; got {:?}",
-            self.shape,
-            x.shape()
-        );
-        let dims: Vec<isize> = (1..=self.shape.len() as isize).map(|i| -i).collect();
-        let centred = x - x.mean_dim(&dims[..], true);
-        let var = (&centred * &centred).mean_dim(&dims[..], true);
-        let mut y = centred * (var + T::from_f64(self.eps)).rsqrt();
-        if let Some(weight) = &self.weight {
-            y = y * &**weight;
-        }
-        if let Some(bias) = &self.bias {
-            y = y + &**bias;
-        }
-        y
+        x.layer_norm(&self.shape, self.weight.as_deref(), self.bias.as_deref(), self.eps)
     }
 }
 

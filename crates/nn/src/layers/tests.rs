@@ -54,6 +54,7 @@ fn registry() -> Vec<Entry> {
         entry("gelu_tanh", GeluTanh, &[7]),
         entry("hardswish", Hardswish, &[7]),
         entry("leaky_relu", LeakyRelu(0.2), &[7]),
+        entry("log_softmax", LogSoftmax(1), &[2, 4]),
         entry("mish", Mish, &[7]),
         entry("relu", Relu, &[7]),
         entry("selu", Selu, &[7]),
