@@ -106,7 +106,7 @@ fn train(args: &Args) -> anyhow::Result<()> {
         run.load(args, &checkpoint)?;
     }
     run.history.save(args.out.join("history.csv"))?;
-    let schedule = OneCycle::new(args.lr, args.epochs * loader.batches());
+    let schedule = OneCycleLr::new(args.lr, args.epochs * loader.batches());
     println!("{}", run.model.summary());
 
     for epoch in run.history.rows().len() + 1..=args.epochs {

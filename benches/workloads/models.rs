@@ -69,7 +69,7 @@ impl<M: Model, O: Optimizer> Workload for Run<M, O> {
     }
 
     fn parameters(&self) -> usize {
-        self.model.count_parameters()
+        self.model.param_count()
     }
 }
 
