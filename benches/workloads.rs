@@ -114,7 +114,8 @@ fn cpu_seconds() -> (f64, f64) {
     let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
     let all = numbers(stat.lines().next().unwrap_or_default());
     // user nice system [idle iowait] irq softirq steal
-    let busy: f64 = all.iter().take(8).enumerate().filter(|(i, _)| ![3, 4].contains(i)).map(|(_, t)| t).sum();
+    let busy: f64 =
+        all.iter().take(8).enumerate().filter(|(i, _)| ![3, 4].contains(i)).map(|(_, t)| t).sum();
     let own = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // Behind the name in brackets: state, then 10 numbers, then user and system time.
     let own = numbers(own.rsplit(')').next().unwrap_or_default());

@@ -110,7 +110,8 @@ fn train(args: &Args) -> anyhow::Result<()> {
     println!("{}", run.model.summary());
 
     for epoch in run.history.rows().len() + 1..=args.epochs {
-        let mut progress = Progress::new(format!("epoch {epoch}/{}", args.epochs), loader.samples());
+        let mut progress =
+            Progress::new(format!("epoch {epoch}/{}", args.epochs), loader.samples());
         let mut batches = match run.position.take() {
             Some(position) => loader.resume(&position)?,
             None => loader.epoch(&mut run.rng),
@@ -204,7 +205,9 @@ impl Run {
         let checkpoint = Checkpoint::load(path, &Self::kind(args))?;
         let place = || format!("{}", path.display());
         checkpoint.load_module("model", &mut self.model).with_context(place)?;
-        checkpoint.load_optimizer("optimizer", &mut self.optimizer, &self.model).with_context(place)?;
+        checkpoint
+            .load_optimizer("optimizer", &mut self.optimizer, &self.model)
+            .with_context(place)?;
         self.rng = checkpoint.rng("rng").with_context(place)?;
         let numbers = |name| checkpoint.words(name).with_context(place);
         self.step = numbers("step")?.first().map_or(0, |&step| step as usize);

@@ -75,3 +75,8 @@ pub use backstitch_kernels as kernels;
 pub use backstitch_tensor::*;
 
 pub mod prelude;
+
+/// The README's program compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,8 +1,6 @@
 //! What most programs use: `use backstitch::prelude::*;`.
 
-pub use backstitch_data::{
-    Dataset, Images, Loader, LoaderState, FlatImages, TensorDataset, mnist,
-};
+pub use backstitch_data::{Dataset, FlatImages, Images, Loader, LoaderState, TensorDataset, mnist};
 pub use backstitch_nn::*;
 pub use backstitch_tensor::{
     CrossEntropy, Float, Gradients, Module, Param, Reduction, Rng, Running, Tensor,

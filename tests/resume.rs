@@ -10,7 +10,8 @@ use backstitch::Rng;
 fn example() -> PathBuf {
     let exe = std::env::current_exe().expect("a test knows its own path");
     let folder = exe.ancestors().nth(2).expect("tests lie in target/PROFILE/deps");
-    let path = folder.join("examples").join(format!("fashion_mnist{}", std::env::consts::EXE_SUFFIX));
+    let path =
+        folder.join("examples").join(format!("fashion_mnist{}", std::env::consts::EXE_SUFFIX));
     assert!(path.exists(), "{} is not built; run cargo test without --test", path.display());
     path
 }
@@ -73,7 +74,9 @@ fn a_checkpoint_of_another_run_is_refused_in_one_line() {
     assert!(!output.status.success());
     let line = message.lines().next().unwrap_or_default();
     assert!(
-        line.contains("checkpoint.safetensors") && line.contains("seed 1") && line.contains("seed 0"),
+        line.contains("checkpoint.safetensors")
+            && line.contains("seed 1")
+            && line.contains("seed 0"),
         "{message}"
     );
 }

@@ -186,7 +186,11 @@ impl Checkpoint {
     pub fn rng(&self, name: &str) -> Result<Rng, Error> {
         let words = self.words(name)?;
         let &[a, b, c, d, stream, low, high] = &words[..] else {
-            return Err(Error::mismatch(name, "a generator's 7 numbers", format!("{}", words.len())));
+            return Err(Error::mismatch(
+                name,
+                "a generator's 7 numbers",
+                format!("{}", words.len()),
+            ));
         };
         let mut seed = [0; 32];
         for (bytes, word) in seed.chunks_mut(8).zip([a, b, c, d]) {
@@ -335,7 +339,11 @@ impl Checkpoint {
             metadata.metadata().clone().unwrap_or_default().into_iter().collect();
         let found = texts.remove(KIND).unwrap_or_else(|| "a file without a kind".to_string());
         if found != kind {
-            return Err(Error::mismatch("checkpoint", format!("kind {kind:?}"), format!("{found:?}")));
+            return Err(Error::mismatch(
+                "checkpoint",
+                format!("kind {kind:?}"),
+                format!("{found:?}"),
+            ));
         }
         let entry = |(name, view): (&str, TensorView<'_>)| {
             let (dtype, shape) = (view.dtype(), view.shape().to_vec());
@@ -356,9 +364,15 @@ fn join(name: &str, path: &str) -> String {
 /// The elements as little-endian bytes. Goes through the types that hold each exactly.
 fn to_bytes<T: Element>(data: &[T]) -> (Dtype, Vec<u8>) {
     match T::DTYPE {
-        DType::F32 => (Dtype::F32, data.iter().flat_map(|x| x.cast::<f32>().to_le_bytes()).collect()),
-        DType::F64 => (Dtype::F64, data.iter().flat_map(|x| x.cast::<f64>().to_le_bytes()).collect()),
-        DType::I64 => (Dtype::I64, data.iter().flat_map(|x| x.cast::<i64>().to_le_bytes()).collect()),
+        DType::F32 => {
+            (Dtype::F32, data.iter().flat_map(|x| x.cast::<f32>().to_le_bytes()).collect())
+        }
+        DType::F64 => {
+            (Dtype::F64, data.iter().flat_map(|x| x.cast::<f64>().to_le_bytes()).collect())
+        }
+        DType::I64 => {
+            (Dtype::I64, data.iter().flat_map(|x| x.cast::<i64>().to_le_bytes()).collect())
+        }
         DType::Bool => (Dtype::BOOL, data.iter().map(|x| x.cast::<u8>()).collect()),
         DType::U8 => (Dtype::U8, data.iter().map(|x| x.cast::<u8>()).collect()),
     }
@@ -367,7 +381,11 @@ fn to_bytes<T: Element>(data: &[T]) -> (Dtype, Vec<u8>) {
 /// The elements of an entry; `None` for another element type.
 fn from_bytes<T: Element>(entry: &Entry) -> Option<Vec<T>> {
     /// Reads numbers of `N` bytes.
-    fn numbers<const N: usize, A, T>(bytes: &[u8], read: fn([u8; N]) -> A, cast: fn(A) -> T) -> Vec<T> {
+    fn numbers<const N: usize, A, T>(
+        bytes: &[u8],
+        read: fn([u8; N]) -> A,
+        cast: fn(A) -> T,
+    ) -> Vec<T> {
         let read = |chunk: &[u8]| cast(read(chunk.try_into().expect("chunks of N bytes")));
         bytes.chunks_exact(N).map(read).collect()
     }
@@ -431,7 +449,8 @@ mod tests {
         saved.load_module("model", &mut loaded).unwrap();
         assert_eq!((loaded.0.to_vec(), loaded.1.get().item()), (vec![1.0, 2.0], 1.0));
 
-        let mut other = (Param::new(Tensor::from([9.0f32])), Param::new(Tensor::scalar(9.0f32)), 1u8);
+        let mut other =
+            (Param::new(Tensor::from([9.0f32])), Param::new(Tensor::scalar(9.0f32)), 1u8);
         let mut more = (other.0.clone(), other.1.clone(), other.0.clone());
         let error = saved.load_module("model", &mut more).unwrap_err().to_string();
         assert_eq!(

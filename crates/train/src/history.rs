@@ -88,7 +88,8 @@ impl History {
     /// When a line has more or fewer fields than the header, or a field is no number.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let mut reader = csv::Reader::from_reader(text.as_bytes());
-        let refuse = |error: csv::Error| Error::mismatch("CSV", "a table of numbers", error.to_string());
+        let refuse =
+            |error: csv::Error| Error::mismatch("CSV", "a table of numbers", error.to_string());
         let columns: Vec<String> =
             reader.headers().map_err(refuse)?.iter().map(str::to_string).collect();
         let mut history = History::new(columns);
@@ -99,7 +100,8 @@ impl History {
                 let place = || format!("line {line}, column {column:?}");
                 field.parse::<f64>().map_err(|_| Error::mismatch(place(), "a number", field))
             };
-            let row: Result<Vec<f64>, Error> = history.columns.iter().zip(&record).map(number).collect();
+            let row: Result<Vec<f64>, Error> =
+                history.columns.iter().zip(&record).map(number).collect();
             history.rows.push(row?);
         }
         Ok(history)

@@ -120,11 +120,7 @@ impl ConfusionMatrix {
 
 /// Pairs of the predicted and the true class.
 #[track_caller]
-fn predictions<T: Float>(
-    name: &str,
-    logits: &Tensor<T>,
-    labels: &Tensor<i64>,
-) -> Vec<(i64, i64)> {
+fn predictions<T: Float>(name: &str, logits: &Tensor<T>, labels: &Tensor<i64>) -> Vec<(i64, i64)> {
     assert!(
         logits.rank() == 2 && labels.shape() == &logits.shape()[..1],
         "{name}: needs logits (N, classes) and labels (N); got {:?} and {:?}",

@@ -61,9 +61,12 @@ impl Progress {
 fn bar(title: String, samples: usize) -> indicatif::ProgressBar {
     let style = "{prefix} {bar:30} {pos}/{len}  {msg}  {per_sec:.0}  {eta} left";
     let style = indicatif::ProgressStyle::with_template(style).expect("the template is valid");
-    let style = style.with_key("per_sec", |state: &indicatif::ProgressState, f: &mut dyn std::fmt::Write| {
-        let _ = write!(f, "{:.0} samples/s", state.per_sec());
-    });
+    let style = style.with_key(
+        "per_sec",
+        |state: &indicatif::ProgressState, f: &mut dyn std::fmt::Write| {
+            let _ = write!(f, "{:.0} samples/s", state.per_sec());
+        },
+    );
     indicatif::ProgressBar::new(samples as u64).with_style(style).with_prefix(title)
 }
 

@@ -94,7 +94,8 @@ mod tests {
     fn writes_an_svg_with_all_names() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("loss.svg");
-        let lines = [Curve::new("train", &[1.0, 0.5, f64::NAN]), Curve::new("test", &[1.2, 0.7, 0.6])];
+        let lines =
+            [Curve::new("train", &[1.0, 0.5, f64::NAN]), Curve::new("test", &[1.2, 0.7, 0.6])];
         curves(&path, "loss", "epoch", &lines).unwrap();
         let svg = std::fs::read_to_string(&path).unwrap();
         assert!(svg.starts_with("<svg") && svg.contains("train") && svg.contains("epoch"));

@@ -35,9 +35,8 @@ pub fn sheet(path: impl AsRef<Path>, tiles: &[Tile], columns: usize) -> Result<(
         return Err(undrawable(path, "a sheet without images"));
     };
     let [channels, height, width] = first.shape;
-    let fits = |tile: &Tile| {
-        tile.shape == first.shape && tile.pixels.len() == channels * height * width
-    };
+    let fits =
+        |tile: &Tile| tile.shape == first.shape && tile.pixels.len() == channels * height * width;
     if !matches!(channels, 1 | 3) || columns == 0 || !tiles.iter().all(fits) {
         return Err(undrawable(path, "images of different shapes, or not of 1 or 3 channels"));
     }
@@ -62,8 +61,8 @@ fn draw(picture: &mut RgbImage, tile: &Tile, (left, top): (u32, u32)) {
     let (inner_width, inner_height) = (width as u32 * ZOOM, height as u32 * ZOOM);
     for y in 0..inner_height + 2 * FRAME {
         for x in 0..inner_width + 2 * FRAME {
-            let inside =
-                (FRAME..FRAME + inner_width).contains(&x) && (FRAME..FRAME + inner_height).contains(&y);
+            let inside = (FRAME..FRAME + inner_width).contains(&x)
+                && (FRAME..FRAME + inner_height).contains(&y);
             let color = match inside {
                 false => tile.frame,
                 true => {
