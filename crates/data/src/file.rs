@@ -80,6 +80,7 @@ mod tests {
         std::fs::rename(&gz, &renamed).unwrap();
         let mut stream = open(&renamed).unwrap();
         assert_eq!(read_up_to(&mut stream, 100).unwrap(), b"hello");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file");
     }
 
     #[test]

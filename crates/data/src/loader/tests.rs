@@ -206,9 +206,12 @@ fn a_panicking_transform_names_the_sample() {
         assert!(x != 5, "five");
         Ok(x)
     });
-    let loader = Loader::new(numbers(8).subset([7, 5, 6]), 2).unwrap().transform(picky).workers(1);
-    let error = loader.iter().next().unwrap().unwrap_err();
-    assert_eq!(error.to_string(), "sample 1: panicked: five");
+    let loader = Loader::new(numbers(8).subset([7, 5, 6]), 3).unwrap().transform(picky).workers(1);
+    // In other orders than the dataset's, too: the index is not the place in the batch.
+    for epoch in (0..8).map(|seed| loader.epoch(&mut Rng::seed(seed))).chain([loader.iter()]) {
+        let error = { epoch }.next().unwrap().unwrap_err();
+        assert_eq!(error.to_string(), "sample 1: panicked: five");
+    }
 }
 
 #[test]

@@ -133,8 +133,10 @@ mod tests {
             let rng = &mut Rng::seed(seed);
             let by_hand = crop.apply(image.clone(), rng).unwrap();
             let by_hand = flip.apply(by_hand, rng).unwrap().to_vec();
-            let got = composed.apply(image.clone(), &mut Rng::seed(seed)).unwrap();
+            let other_rng = &mut Rng::seed(seed);
+            let got = composed.apply(image.clone(), other_rng).unwrap();
             assert_eq!(got.to_vec(), by_hand);
+            assert_eq!(other_rng, rng, "both drew as much");
             outputs.insert(by_hand.iter().map(|v| *v as i64).collect::<Vec<_>>());
         }
         // 5 x 4 places, flipped or not.
