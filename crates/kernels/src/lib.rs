@@ -5,6 +5,7 @@
 //! crates that call them neither compile them again nor lower their optimisation level.
 
 pub mod arch;
+pub mod calibrate;
 pub mod copy;
 pub mod cross_entropy;
 mod disjoint;
