@@ -1,0 +1,133 @@
+//! Conformance with cases of others: ONNX's backend tests, values and gradients.
+//!
+//! Runs every case file below `BACKSTITCH_CASES`, else below `../shared/cases` where that is
+//! there, through the public API. The values run in the case's precision, the gradients in f64.
+//! Prints how many cases of each op passed, failed and are not supported yet; fails on a wrong
+//! value. What is not supported has not passed.
+
+#[path = "conformance/activations.rs"]
+mod activations;
+#[path = "conformance/case.rs"]
+mod case;
+#[path = "conformance/elementwise.rs"]
+mod elementwise;
+#[path = "conformance/indexing.rs"]
+mod indexing;
+#[path = "conformance/linalg.rs"]
+mod linalg;
+#[path = "conformance/losses.rs"]
+mod losses;
+#[path = "conformance/normalization.rs"]
+mod normalization;
+#[path = "conformance/optimizers.rs"]
+mod optimizers;
+#[path = "conformance/reductions.rs"]
+mod reductions;
+#[path = "conformance/regularization.rs"]
+mod regularization;
+#[path = "conformance/scatter.rs"]
+mod scatter;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use case::{Case, Entry, Verdict};
+
+/// All ops that the runner knows, by area.
+const AREAS: &[&[Entry]] = &[
+    activations::OPS,
+    elementwise::OPS,
+    indexing::OPS,
+    linalg::OPS,
+    losses::OPS,
+    normalization::OPS,
+    optimizers::OPS,
+    reductions::OPS,
+    regularization::OPS,
+    scatter::OPS,
+];
+
+#[test]
+fn cases() {
+    let Some(folder) = folder() else {
+        report("conformance: SKIPPED: no BACKSTITCH_CASES and no ../shared/cases\n");
+        return;
+    };
+    let mut counts: BTreeMap<String, [usize; 3]> = BTreeMap::new();
+    let mut failures = Vec::new();
+    let mut missing = Vec::new();
+    for file in files(&folder) {
+        for case in Case::read(&file) {
+            let verdict = run(&case);
+            let count = counts.entry(case.op.clone()).or_default();
+            match verdict {
+                Verdict::Passed => count[0] += 1,
+                Verdict::Failed(why) => {
+                    count[1] += 1;
+                    failures.push(format!("{} ({}): {why}", case.name, case.op));
+                }
+                Verdict::Unsupported(why) => {
+                    count[2] += 1;
+                    missing.push(format!("{} ({}): {why}", case.name, case.op));
+                }
+            }
+        }
+    }
+    report(&table(&counts));
+    report(&format!("not supported yet:\n  {}\n", missing.join("\n  ")));
+    assert!(!counts.is_empty(), "{}: needs case files; found none", folder.display());
+    assert!(failures.is_empty(), "{} cases fail:\n{}", failures.len(), failures.join("\n"));
+}
+
+fn run(case: &Case) -> Verdict {
+    match AREAS.iter().copied().flatten().find(|entry| entry.name == case.op) {
+        Some(entry) => case.run(entry),
+        None => Verdict::Unsupported("no such op".into()),
+    }
+}
+
+fn folder() -> Option<PathBuf> {
+    if let Some(folder) = std::env::var_os("BACKSTITCH_CASES") {
+        return Some(folder.into());
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/cases");
+    folder.is_dir().then_some(folder)
+}
+
+/// All JSON files in a folder and the folders in it.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder)
+            .unwrap_or_else(|error| panic!("{}: cannot be read: {error}", folder.display()));
+        for entry in entries {
+            let path = entry.expect("a folder's entries can be read").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "json") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn table(counts: &BTreeMap<String, [usize; 3]>) -> String {
+    let mut lines =
+        vec![format!("{:<28}{:>8}{:>8}{:>15}", "op", "passed", "failed", "not supported")];
+    let mut total = [0; 3];
+    for (op, count) in counts {
+        lines.push(format!("{op:<28}{:>8}{:>8}{:>15}", count[0], count[1], count[2]));
+        (0..3).for_each(|i| total[i] += count[i]);
+    }
+    lines.push(format!("{:<28}{:>8}{:>8}{:>15}\n", "all", total[0], total[1], total[2]));
+    lines.join("\n")
+}
+
+/// Prints past the test harness, which would swallow the output of a test that passes.
+fn report(text: &str) {
+    std::io::stderr().write_all(text.as_bytes()).expect("stderr can be written");
+}
