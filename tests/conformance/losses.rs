@@ -9,25 +9,32 @@ pub const OPS: &[Entry] = ops![
     "SoftmaxCrossEntropyLoss" => cross_entropy,
 ];
 
-/// `-w[label] x[label]` for log-probabilities `x (N, C, ...)`; the mean divides by the weights.
 fn negative_log_likelihood<T: Float>(args: &Args<T>) -> Outputs<T> {
-    let (x, labels) = (args.x(0)?, args.idx(1)?);
+    one(weighted(args, args.x(0)?)?)
+}
+
+/// `-w[label] x[label]` for log-probabilities `x (N, C, ...)`; the mean divides by the weights.
+fn weighted<T: Float>(args: &Args<T>, x: &Tensor<T>) -> Result<Tensor<T>, String> {
+    let labels = args.idx(1)?;
     let ignored = args.attr("ignore_index").map(|_| args.long("ignore_index", 0));
     let counts = |label: i64| Some(label) != ignored;
     let place = labels.shape();
     let mut with_class = place.to_vec();
     with_class.insert(1, 1);
-    let class = |label: i64| if counts(label) { label } else { 0 };
-    let idx = Tensor::from_fn(place, |at| class(labels.at(at))).reshape(&with_class[..]);
-    let weight = args.maybe_x(2)?;
-    let weight_of = |label: i64| match (counts(label), weight) {
-        (false, _) => T::ZERO,
-        (true, None) => T::ONE,
-        (true, Some(weight)) => weight.at(&[label as usize]),
+    // What is ignored may be no class.
+    let classes = Tensor::from_fn(place, |at| {
+        let label = labels.at(at);
+        if counts(label) { label } else { 0 }
+    });
+    let counted = Tensor::from_fn(place, |at| if counts(labels.at(at)) { T::ONE } else { T::ZERO });
+    let weights = match args.maybe_x(2)? {
+        None => counted,
+        Some(weight) => {
+            weight.gather(0, &classes.reshape([classes.numel()])).reshape(place) * counted
+        }
     };
-    let weights = Tensor::from_fn(place, |at| weight_of(labels.at(at)));
-    let losses = -(x.gather(1, &idx).reshape(place) * &weights);
-    one(match args.text("reduction", "mean").as_str() {
+    let losses = -(x.gather(1, &classes.reshape(with_class)).reshape(place) * &weights);
+    Ok(match args.text("reduction", "mean").as_str() {
         "none" => losses,
         "sum" => losses.sum(),
         _ => losses.sum() / weights.sum(),
@@ -35,9 +42,9 @@ fn negative_log_likelihood<T: Float>(args: &Args<T>) -> Outputs<T> {
 }
 
 fn cross_entropy<T: Float>(args: &Args<T>) -> Outputs<T> {
-    let (x, labels) = (args.x(0)?, args.idx(1)?);
+    let (x, labels, weight) = (args.x(0)?, args.idx(1)?, args.maybe_x(2)?);
     let options = CrossEntropy {
-        weights: args.maybe_x(2)?.cloned(),
+        weights: weight.map(Tensor::detach),
         ignore_index: args.long("ignore_index", i64::MIN),
         reduction: match args.text("reduction", "mean").as_str() {
             "none" => Reduction::None,
@@ -46,6 +53,11 @@ fn cross_entropy<T: Float>(args: &Args<T>) -> Outputs<T> {
         },
         ..CrossEntropy::default()
     };
-    let loss = x.cross_entropy_with(&labels, &options);
+    let mut loss = x.cross_entropy_with(&labels, &options);
+    if weight.is_some_and(Tensor::is_tracked) {
+        // As in PyTorch the op has no gradient for the weights: that comes from the composition.
+        let by_weight = weighted(args, &x.detach().log_softmax(1))?;
+        loss = loss + (&by_weight - by_weight.detach());
+    }
     Ok(vec![Some(Value::Float(loss)), Some(Value::Float(x.log_softmax(1)))])
 }

@@ -42,7 +42,7 @@ fn batch_norm<T: Float>(args: &Args<T>) -> Outputs<T> {
         return one((x - old_mean) * (old_var + eps).rsqrt() * scale + bias);
     }
     let (mean, var) = moments(x, &dims_but(x.rank(), &[1]));
-    let y = (x - &mean) * (&var + eps).rsqrt() * scale + bias;
+    let (y, _) = x.batch_norm(Some(args.x(1)?), Some(args.x(2)?), args.f64("epsilon", 1e-5));
     let keep = args.float("momentum", 0.9);
     let count = [mean.numel()];
     let running = |old: Tensor<T>, new: Tensor<T>| {
@@ -79,12 +79,10 @@ fn layer_norm<T: Float>(args: &Args<T>) -> Outputs<T> {
     let x = args.x(0)?;
     let first = args.long("axis", -1).rem_euclid(x.rank() as i64) as isize;
     let (mean, var) = moments(x, &(first..x.rank() as isize).collect());
-    let rstd = (var + args.float("epsilon", 1e-5)).rsqrt();
-    let scaled = (x - &mean) * &rstd * args.x(1)?;
-    let y = match args.maybe_x(2)? {
-        Some(bias) => scaled + bias,
-        None => scaled,
-    };
+    let eps = args.f64("epsilon", 1e-5);
+    let rstd = (var + T::from_f64(eps)).rsqrt();
+    let (weight, bias) = (args.x(1)?, args.maybe_x(2)?);
+    let y = x.layer_norm(&x.shape()[first as usize..], Some(weight), bias, eps);
     Ok([y, mean, rstd].map(|y| Some(Value::Float(y))).into())
 }
 

@@ -28,7 +28,8 @@ fn step<T: Float, A: Algorithm<T>>(
         inputs(0).map(|x| Ok(Param::new(x?.clone()))).collect::<Result<_, String>>()?;
     let mut state = OptimizerState { tensors: Default::default(), steps: Default::default() };
     for k in 0..count {
-        state.steps.insert(k.to_string(), args.idx(1)?.item() as u64);
+        // One more than the case says: even before step 0 it gives a velocity that counts.
+        state.steps.insert(k.to_string(), 1 + args.idx(1)?.item() as u64);
     }
     for (kind, name) in states.iter().enumerate() {
         for (k, x) in inputs(2 + kind).enumerate() {
