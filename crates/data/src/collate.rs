@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn tensors_stack() {
-        let rows = (0..3).map(|i| Tensor::from_vec(vec![i as f32, 0.5], &[1, 2])).collect();
+        let rows = (0..3).map(|i| Tensor::from_vec(vec![i as f32, 0.5], [1, 2])).collect();
         let batch = Tensor::collate(rows).unwrap();
         assert_eq!(batch.shape(), [3, 1, 2]);
         assert_eq!(batch.to_vec(), [0.0, 0.5, 1.0, 0.5, 2.0, 0.5]);

@@ -119,6 +119,7 @@ pub trait Dataset: Send + Sync {
     ///
     /// # Errors
     /// `test_fraction` is not between 0 and 1.
+    #[allow(clippy::type_complexity, reason = "two halves of one type, spelled once")]
     fn split(
         self,
         test_fraction: f64,

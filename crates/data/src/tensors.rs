@@ -142,8 +142,8 @@ mod tests {
     use super::*;
 
     fn dataset() -> TensorDataset {
-        let inputs = Tensor::from_vec((0..12).map(|v| v as f32).collect(), &[3, 2, 2]);
-        TensorDataset::new(inputs, Tensor::from_vec(vec![7, 8, 9], &[3])).unwrap()
+        let inputs = Tensor::from_vec((0..12).map(|v| v as f32).collect(), [3, 2, 2]);
+        TensorDataset::new(inputs, Tensor::from_vec(vec![7, 8, 9], [3])).unwrap()
     }
 
     #[test]
@@ -163,8 +163,8 @@ mod tests {
     #[test]
     fn counts_must_agree() {
         let error = TensorDataset::new(
-            Tensor::from_vec(vec![0f32; 6], &[3, 2]),
-            Tensor::from_vec(vec![0i64; 2], &[2]),
+            Tensor::from_vec(vec![0f32; 6], [3, 2]),
+            Tensor::from_vec(vec![0i64; 2], [2]),
         );
         assert_eq!(
             error.err().unwrap().to_string(),
@@ -181,7 +181,7 @@ mod tests {
     fn finite_numbers_pass() {
         check_finite(dataset().inputs()).unwrap();
         let error =
-            check_finite(&Tensor::from_vec(vec![0.0f64, f64::NEG_INFINITY], &[2])).unwrap_err();
+            check_finite(&Tensor::from_vec(vec![0.0f64, f64::NEG_INFINITY], [2])).unwrap_err();
         assert_eq!(error.to_string(), "sample 1: feature 0: expected a finite number, found -inf");
     }
 }

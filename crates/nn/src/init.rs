@@ -318,9 +318,9 @@ mod tests {
             1.0,
             1.0,
             5.0 / 3.0,
-            1.414_213_562_373_095_1,
+            std::f64::consts::SQRT_2,
             1.386_750_490_563_073,
-            1.414_213_562_373_095_1,
+            std::f64::consts::SQRT_2,
             0.75,
         ];
         for (nonlinearity, expected) in gains.into_iter().zip(expected) {

@@ -31,6 +31,7 @@ pub(crate) struct Node<T: Element> {
     pub(crate) kind: Kind<T>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "leaves are few, and a box would cost each op")]
 pub(crate) enum Kind<T: Element> {
     /// A start of the graph: a parameter, or an input that wants a gradient.
     Leaf,

@@ -243,9 +243,12 @@ impl<T: Element> Edge<T> {
 pub struct Site<'a, T: Element> {
     name: &'static str,
     record: &'a Record<T>,
-    tracked: Option<(Vec<Option<Tensor<T>>>, Option<Tensor<T>>)>,
+    tracked: Option<Tracked<T>>,
     floor: NodeId,
 }
+
+/// The saved inputs and the saved output, back in the graph.
+type Tracked<T> = (Vec<Option<Tensor<T>>>, Option<Tensor<T>>);
 
 impl<'a, T: Element> Site<'a, T> {
     /// The site of a node. `tracks` puts the values back into the graph; gradients of nodes

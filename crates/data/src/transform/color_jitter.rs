@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     fn image() -> Tensor {
-        Tensor::from_vec((0..3 * 2 * 2).map(|v| v as f32 / 12.0).collect(), &[3, 2, 2])
+        Tensor::from_vec((0..3 * 2 * 2).map(|v| v as f32 / 12.0).collect(), [3, 2, 2])
     }
 
     #[test]
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn grey_images_keep_their_grey() {
         let jitter = ColorJitter { saturation: 0.9, ..Default::default() };
-        let flat = Tensor::from_vec([0.25f32, 0.5].repeat(3), &[3, 1, 2]);
+        let flat = Tensor::from_vec([0.25f32, 0.5].repeat(3), [3, 1, 2]);
         let got = jitter.apply(flat.clone(), &mut Rng::seed(3)).unwrap();
         for (got, want) in got.to_vec().into_iter().zip(flat.to_vec()) {
             assert!((got - want).abs() < 1e-4, "{got} {want}");

@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn a_clipped_square_is_cut_from_all_channels() {
-        let image = Tensor::from_vec(vec![1.0; 2 * 8 * 8], &[2, 8, 8]);
+        let image = Tensor::from_vec(vec![1.0; 2 * 8 * 8], [2, 8, 8]);
         for seed in 0..100 {
             let cut =
                 Cutout { size: 4 }.apply(image.clone(), &mut Rng::seed(seed)).unwrap().to_vec();

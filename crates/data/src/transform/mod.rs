@@ -125,7 +125,7 @@ mod tests {
     /// Row 9.11 of the course: composed equals by hand.
     #[test]
     fn crop_then_flip_equals_both_by_hand() {
-        let image = Tensor::from_vec((0..3 * 6 * 5).map(|v| v as f32).collect(), &[3, 6, 5]);
+        let image = Tensor::from_vec((0..3 * 6 * 5).map(|v| v as f32).collect(), [3, 6, 5]);
         let (crop, flip) = (RandomCrop::new([4, 4], 1), RandomHorizontalFlip::new(0.5));
         let composed = crop.clone().then(flip.clone());
         let mut outputs = std::collections::BTreeSet::new();
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn images_have_three_axes() {
-        let row = Tensor::from_vec(vec![0.0; 4], &[4]);
+        let row = Tensor::from_vec(vec![0.0; 4], [4]);
         let error = RandomHorizontalFlip::new(0.5).apply(row, &mut Rng::seed(0)).err().unwrap();
         assert_eq!(
             error.to_string(),

@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn channels_are_normalized_on_their_own() {
-        let image = Tensor::from_vec(vec![1.0, 3.0, 10.0, 20.0], &[2, 1, 2]);
+        let image = Tensor::from_vec(vec![1.0, 3.0, 10.0, 20.0], [2, 1, 2]);
         let normalize = Normalize { mean: vec![2.0, 0.0], std: vec![1.0, 10.0] };
         let y = normalize.apply(image.clone(), &mut Rng::seed(0)).unwrap();
         assert_eq!(y.to_vec(), [-1.0, 1.0, 1.0, 2.0]);

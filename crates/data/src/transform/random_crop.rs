@@ -100,7 +100,7 @@ mod tests {
             ([1, 1, 1], [3, 3], 2),
         ] {
             let count = shape.iter().product::<usize>();
-            let image = Tensor::from_vec((1..=count).map(|v| v as f32).collect(), &shape);
+            let image = Tensor::from_vec((1..=count).map(|v| v as f32).collect(), shape);
             let crop = RandomCrop { size, padding, fill: -1.0 };
             for seed in 0..50 {
                 let rng = &mut Rng::seed(seed);
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn windows_must_fit() {
-        let image = Tensor::from_vec(vec![0.0; 4], &[1, 2, 2]);
+        let image = Tensor::from_vec(vec![0.0; 4], [1, 2, 2]);
         let error = RandomCrop::new([5, 2], 1).apply(image, &mut Rng::seed(0)).err().unwrap();
         assert_eq!(
             error.to_string(),

@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn rows_are_mirrored_half_of_the_time() {
-        let image = Tensor::from_vec(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[1, 2, 3]);
+        let image = Tensor::from_vec(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [1, 2, 3]);
         let mirrored = [3.0, 2.0, 1.0, 6.0, 5.0, 4.0];
         let with = |p, seed| {
             let flip = RandomHorizontalFlip::new(p);

@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn no_angle_changes_nothing_and_seeds_decide() {
-        let image = Tensor::from_vec((0..2 * 4 * 5).map(|v| v as f32).collect(), &[2, 4, 5]);
+        let image = Tensor::from_vec((0..2 * 4 * 5).map(|v| v as f32).collect(), [2, 4, 5]);
         let turned = |degrees, seed| {
             RandomRotation::new(degrees)
                 .apply(image.clone(), &mut Rng::seed(seed))

@@ -29,7 +29,7 @@ mod tests {
 
     #[test]
     fn the_ends_are_0_and_1() {
-        let bytes = Tensor::from_vec(vec![0u8, 255, 51], &[3]);
+        let bytes = Tensor::from_vec(vec![0u8, 255, 51], [3]);
         assert_eq!(ToFloat.apply(bytes, &mut Rng::seed(0)).unwrap().to_vec(), [0.0, 1.0, 0.2]);
     }
 }

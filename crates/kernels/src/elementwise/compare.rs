@@ -45,6 +45,7 @@ fn zip<A: Element, B: Element, C: Element>(
 }
 
 /// An input, read in place if it is contiguous.
+#[expect(clippy::large_enum_variant, reason = "one per call, on the stack")]
 enum Operand<'a, T: Element> {
     Slice(&'a [T]),
     Strided(Strided<'a, T>),

@@ -119,6 +119,7 @@ fn check_shapes<T: Element, const N: usize>(inputs: &[Input<'_, T>; N], len: usi
 }
 
 /// Where the elements of one input come from.
+#[expect(clippy::large_enum_variant, reason = "one per call and input, on the stack")]
 enum Source<'a, T: Element> {
     Slice(&'a [T]),
     Output,

@@ -66,8 +66,8 @@ fn operand(shape: Vec<usize>) -> impl Strategy<Value = Operand> {
     (order, kinds, permuted, any::<u64>()).prop_map(move |(order, kinds, permuted, seed)| {
         let mut strides = vec![0isize; rank];
         let (mut reach, mut offset) = (1usize, 3usize);
-        for i in 0..rank {
-            let axis = if permuted { order[i] } else { rank - 1 - i };
+        for (i, &drawn) in order.iter().enumerate() {
+            let axis = if permuted { drawn } else { rank - 1 - i };
             let len = shape[axis].max(1);
             match kinds[axis] {
                 3 => strides[axis] = 0,
@@ -126,7 +126,7 @@ fn assert_close<T: Float>(got: &[T], expected: impl Iterator<Item = f64>) {
         let close = (got - expected).abs() <= 1e-5 * expected.abs().max(1.0);
         let same = got == expected && got.is_sign_negative() == expected.is_sign_negative();
         assert!(
-            close && (got != 0.0 || same) || same || got.is_nan() && expected.is_nan(),
+            same || close && got != 0.0 || got.is_nan() && expected.is_nan(),
             "element {i}: got {got}, expected {expected}"
         );
     }
@@ -134,8 +134,12 @@ fn assert_close<T: Float>(got: &[T], expected: impl Iterator<Item = f64>) {
 
 type Map1<T> = fn(View<'_, T>, &mut [T]);
 type Map2<T> = fn(View<'_, T>, View<'_, T>, &mut [T]);
+/// A map and its twin on one number.
+type Twins1<T> = (Map1<T>, fn(f64) -> f64);
+/// A map and its twin on two numbers.
+type Twins2<T> = (Map2<T>, fn(f64, f64) -> f64);
 
-fn check_unary<T: Float>(case: &Case, maps: &[(Map1<T>, fn(f64) -> f64)]) {
+fn check_unary<T: Float>(case: &Case, maps: &[Twins1<T>]) {
     let [x] = &case.operands[..] else { unreachable!("one operand") };
     let data: Vec<T> = x.data.iter().map(|&x| T::from_f64(x)).collect();
     let elements = x.elements(&case.shape, &data);
@@ -147,7 +151,7 @@ fn check_unary<T: Float>(case: &Case, maps: &[(Map1<T>, fn(f64) -> f64)]) {
     }
 }
 
-fn check_binary<T: Float>(case: &Case, maps: &[(Map2<T>, fn(f64, f64) -> f64)]) {
+fn check_binary<T: Float>(case: &Case, maps: &[Twins2<T>]) {
     let [a, b] = &case.operands[..] else { unreachable!("two operands") };
     let data = [a, b].map(|x| x.data.iter().map(|&x| T::from_f64(x)).collect::<Vec<T>>());
     let elements = [a.elements(&case.shape, &data[0]), b.elements(&case.shape, &data[1])];
@@ -170,7 +174,7 @@ fn nan_max(a: f64, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
 }
 
-fn unary_maps<T: Float>() -> Vec<(Map1<T>, fn(f64) -> f64)> {
+fn unary_maps<T: Float>() -> Vec<Twins1<T>> {
     vec![
         (neg, |x| -x),
         (abs, f64::abs),
@@ -203,7 +207,7 @@ fn unary_maps<T: Float>() -> Vec<(Map1<T>, fn(f64) -> f64)> {
     ]
 }
 
-fn binary_maps<T: Float>() -> Vec<(Map2<T>, fn(f64, f64) -> f64)> {
+fn binary_maps<T: Float>() -> Vec<Twins2<T>> {
     vec![
         (add, |a, b| a + b),
         (sub, |a, b| a - b),

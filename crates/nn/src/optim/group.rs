@@ -21,6 +21,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Group {
     /// Whether the group picks a parameter, by name and shape.
+    #[allow(clippy::type_complexity, reason = "a function, spelled once")]
     pub picks: Arc<dyn Fn(&str, &[usize]) -> bool + Send + Sync>,
     /// Factor on the learning rate of each step.
     pub lr_factor: f64,

@@ -86,6 +86,7 @@ fn golden_gradient(t: usize, i: usize, p: f64) -> f64 {
     a * (p - c) + 0.3 * ((t + i) as f64).cos()
 }
 
+#[expect(clippy::ptr_arg, reason = "a slice is no sized module")]
 fn golden_step(optimizer: &mut dyn Optimizer<f64>, p: &mut Vec<Param<f64>>, t: usize, lr: f64) {
     let grads = gradients(p, |i, p| Tensor::scalar(golden_gradient(t, i, p.item())));
     optimizer.step(p, &grads, lr);

@@ -143,7 +143,7 @@ mod tests {
     fn crossed_bounds_give_the_upper_one() {
         let x = Tensor::from([0.0f32, 1.5, 3.0]);
         assert_eq!(x.clamp(2.0, 1.0).to_vec(), [1.0; 3]);
-        assert_eq!(x.clamp(&Tensor::scalar(2.0), 1.0).to_vec(), [1.0; 3]);
+        assert_eq!(x.clamp(Tensor::scalar(2.0), 1.0).to_vec(), [1.0; 3]);
     }
 
     #[test]

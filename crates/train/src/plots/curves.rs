@@ -54,7 +54,7 @@ fn padded(values: impl Iterator<Item = f64>, part: f64) -> Option<Range<f64>> {
         (low.min(value), high.max(value))
     });
     let space = if high > low { (high - low) * part } else { 0.5 };
-    (low <= high).then(|| low - space..high + space)
+    (low <= high).then_some(low - space..high + space)
 }
 
 fn draw(
