@@ -5,7 +5,7 @@
 //! each class to itself; behind it stands one locked list of each class for the whole process.
 //!
 //! Blocks of 2 MiB and more are mapped straight from Linux with huge pages, because a first touch
-//! of a 4 KiB page costs microseconds (see [`system`]).
+//! of a 4 KiB page costs microseconds (see `pool/system.rs`).
 
 mod cache;
 mod class;

@@ -1,7 +1,7 @@
 //! The driver of all maps: walks views of any layout in blocks and hands registers to an op.
 //!
 //! The only code that is compiled per op, float type and instruction set is one loop over whole
-//! registers ([`registers`]). All else is done by the driver, once per float type:
+//! registers (`registers`). All else is done by the driver, once per float type:
 //! 1. Operands that are contiguous, as a whole or within a long run, are read in place.
 //! 2. All others are first copied to a block on the stack, which stays in the L1 cache; a repeated
 //!    value is written there once.

@@ -1,6 +1,6 @@
 //! Optimizer steps: one sweep over all parameters, each update written like its algorithm.
 //!
-//! Parameters are cut into pieces of [`PIECE`] elements that threads share. An update treats
+//! Parameters are cut into pieces of `PIECE` elements that threads share. An update treats
 //! every element by itself, so the cut cannot change a bit of the result.
 
 mod adam;

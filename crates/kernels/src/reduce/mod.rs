@@ -1,7 +1,7 @@
 //! Reductions along an axis: sums, products, extremes, counts, running sums.
 //!
 //! An array is seen as `[outer, axis, inner]` ([`Split`]) and reduced along `axis` to
-//! `[outer, inner]`. Where `inner` is 1 the axis is contiguous and reduced in [`LANES`] lanes;
+//! `[outer, inner]`. Where `inner` is 1 the axis is contiguous and reduced in `LANES` lanes;
 //! otherwise rows of `inner` elements are folded on top of each other.
 //!
 //! Blocks follow from the shape alone and partial results meet in a fixed order, so a result has
