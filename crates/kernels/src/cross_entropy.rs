@@ -12,9 +12,9 @@ use pulp::{Simd, WithSimd};
 
 use crate::element::{Float, per_float};
 use crate::math::exp_nonpositive;
-use crate::registers::{fold, map};
+use crate::registers::{map, sum};
 use crate::simd::Vector;
-use crate::softmax::{BLOCK, exp_sum, row_max};
+use crate::softmax::{exp_sum, row_max};
 use crate::{arch, par};
 
 /// Elements of a task.
@@ -387,14 +387,26 @@ fn row_loss<T: Float, S: Simd>(
         Target::Soft(_) => {
             let log_sum = Vector::splat(simd, T::from_f64(log_sum));
             // Padding: a target of 0.
-            rows.weighted_sum(simd, row, [max, T::ZERO], |[x, t]| t * (log_sum - (x - max_lanes)))
+            rows.weighted_sum(
+                simd,
+                row,
+                [max, T::ZERO],
+                #[inline(always)]
+                |[x, t]| t * (log_sum - (x - max_lanes)),
+            )
         }
     };
     if rows.share == 0.0 {
         return of_target;
     }
     // Padding: x - max = 0.
-    let shifted = rows.weighted_sum(simd, row, [max, T::ZERO], |[x, _]| x - max_lanes);
+    let shifted = rows.weighted_sum(
+        simd,
+        row,
+        [max, T::ZERO],
+        #[inline(always)]
+        |[x, _]| x - max_lanes,
+    );
     rows.keep * of_target + rows.share * (rows.weight_sum * log_sum - shifted)
 }
 
@@ -418,27 +430,16 @@ impl<T: Float> Rows<'_, T> {
         f: impl Fn([Vector<T, S>; 2]) -> Vector<T, S>,
     ) -> f64 {
         let (logits, targets) = (self.logits(row), self.targets(row));
-        let zero = [Vector::splat(simd, T::ZERO)];
-        let mut total = 0.0;
-        for start in (0..self.classes).step_by(BLOCK) {
-            let block = start..self.classes.min(start + BLOCK);
-            let (x, t) = (&logits[block.clone()], &targets[block.clone()]);
-            let [sum] = match self.weights {
-                None => {
-                    let step = |[sum]: [_; 1], x: [_; 2]| [sum + f(x)];
-                    fold(simd, [x, t], fill, zero, step, |a, b| a + b)
-                }
-                Some(weights) => {
-                    let step = |[sum]: [Vector<T, S>; 1], [w, x, t]: [Vector<T, S>; 3]| {
-                        [sum + w * f([x, t])]
-                    };
-                    let (x, fill) = ([&weights[block], x, t], [T::ZERO, fill[0], fill[1]]);
-                    fold(simd, x, fill, zero, step, |a, b| a + b)
-                }
-            };
-            total += sum.reduce_sum().to_f64();
+        match self.weights {
+            None => sum(simd, [logits, targets], fill, f),
+            Some(weights) => sum(
+                simd,
+                [weights, logits, targets],
+                [T::ZERO, fill[0], fill[1]],
+                #[inline(always)]
+                |[w, x, t]| w * f([x, t]),
+            ),
         }
-        total
     }
 }
 
@@ -469,7 +470,13 @@ impl<T: Float> WithSimd for Backward<'_, T> {
                     dlogits[label] -= dloss * T::from_f64(of_label);
                 }
                 Target::Soft(_) => {
-                    let sum = rows.weighted_sum(simd, row, [T::ZERO; 2], |[_, t]| t);
+                    let sum = rows.weighted_sum(
+                        simd,
+                        row,
+                        [T::ZERO; 2],
+                        #[inline(always)]
+                        |[_, t]| t,
+                    );
                     let size = rows.keep * sum + rows.share * rows.weight_sum;
                     row_gradient(simd, &rows, row, saved, dloss, size, dlogits);
                 }
@@ -489,27 +496,57 @@ fn row_gradient<T: Float, S: Simd>(
     size: f64,
     dlogits: &mut [T],
 ) {
-    let lanes = |x: f64| Vector::<T, S>::constant(simd, x);
     let dloss = dloss.to_f64();
     let (max, log_sum) = (Vector::splat(simd, saved[0]), Vector::splat(simd, saved[1]));
-    let size = lanes(dloss * size);
-    let (share, keep) = (lanes(dloss * rows.share), lanes(dloss * rows.keep));
-    let scaled_p = |x: Vector<T, S>| exp_nonpositive(x - max - log_sum) * size;
+    let size = Vector::constant(simd, dloss * size);
+    let share = Vector::constant(simd, dloss * rows.share);
+    let keep = Vector::constant(simd, dloss * rows.keep);
+    let p = SoftmaxOf { max, log_sum, size };
     let logits = rows.logits(row);
     match (rows.target, rows.weights) {
-        (Target::Labels(_), None) => map(simd, [logits], dlogits, |[x]| scaled_p(x) - share),
-        (Target::Labels(_), Some(weights)) => {
-            map(simd, [logits, weights], dlogits, |[x, w]| w.neg_mul_add(share, scaled_p(x)))
-        }
-        (Target::Soft(_), None) => map(simd, [logits, rows.targets(row)], dlogits, |[x, t]| {
-            scaled_p(x) - t.mul_add(keep, share)
-        }),
-        (Target::Soft(_), Some(weights)) => {
-            let inputs = [logits, rows.targets(row), weights];
-            map(simd, inputs, dlogits, |[x, t, w]| {
-                w.neg_mul_add(t.mul_add(keep, share), scaled_p(x))
-            });
-        }
+        (Target::Labels(_), None) => map(
+            simd,
+            [logits],
+            dlogits,
+            #[inline(always)]
+            |[x]| p.scaled(x) - share,
+        ),
+        (Target::Labels(_), Some(weights)) => map(
+            simd,
+            [logits, weights],
+            dlogits,
+            #[inline(always)]
+            |[x, w]| w.neg_mul_add(share, p.scaled(x)),
+        ),
+        (Target::Soft(_), None) => map(
+            simd,
+            [logits, rows.targets(row)],
+            dlogits,
+            #[inline(always)]
+            |[x, t]| p.scaled(x) - t.mul_add(keep, share),
+        ),
+        (Target::Soft(_), Some(weights)) => map(
+            simd,
+            [logits, rows.targets(row), weights],
+            dlogits,
+            #[inline(always)]
+            |[x, t, w]| w.neg_mul_add(t.mul_add(keep, share), p.scaled(x)),
+        ),
+    }
+}
+
+/// The softmax of a row, from what forward has saved, times a factor.
+#[derive(Clone, Copy)]
+struct SoftmaxOf<T: Float, S: Simd> {
+    max: Vector<T, S>,
+    log_sum: Vector<T, S>,
+    size: Vector<T, S>,
+}
+
+impl<T: Float, S: Simd> SoftmaxOf<T, S> {
+    #[inline(always)]
+    fn scaled(self, logits: Vector<T, S>) -> Vector<T, S> {
+        exp_nonpositive(logits - self.max - self.log_sum) * self.size
     }
 }
 

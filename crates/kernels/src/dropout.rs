@@ -184,17 +184,24 @@ fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 /// [`philox`] in every lane.
 #[inline(always)]
 fn philox_lanes<S: Simd>(simd: S, mut counter: [S::u32s; 4], mut key: [u32; 2]) -> [S::u32s; 4] {
-    let multipliers = MULTIPLIERS.map(|m| simd.splat_u32s(m));
+    let multipliers = [simd.splat_u32s(MULTIPLIERS[0]), simd.splat_u32s(MULTIPLIERS[1])];
     for _ in 0..ROUNDS {
         let (a_low, a_high) = simd.widening_mul_u32s(counter[0], multipliers[0]);
         let (b_low, b_high) = simd.widening_mul_u32s(counter[2], multipliers[1]);
-        let keyed =
-            |high, word, key| simd.xor_u32s(simd.xor_u32s(high, word), simd.splat_u32s(key));
-        counter =
-            [keyed(b_high, counter[1], key[0]), b_low, keyed(a_high, counter[3], key[1]), a_low];
+        counter = [
+            xor_3(simd, b_high, counter[1], key[0]),
+            b_low,
+            xor_3(simd, a_high, counter[3], key[1]),
+            a_low,
+        ];
         key = [key[0].wrapping_add(KEY_STEPS[0]), key[1].wrapping_add(KEY_STEPS[1])];
     }
     counter
+}
+
+#[inline(always)]
+fn xor_3<S: Simd>(simd: S, high: S::u32s, word: S::u32s, key: u32) -> S::u32s {
+    simd.xor_u32s(simd.xor_u32s(high, word), simd.splat_u32s(key))
 }
 
 #[cfg(test)]

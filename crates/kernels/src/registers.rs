@@ -12,6 +12,9 @@ use crate::simd::Vector;
 /// Copies of every accumulator.
 const COPIES: usize = 4;
 
+/// Elements summed in `T` before they are widened to `f64`.
+pub(crate) const BLOCK: usize = 4096;
+
 /// At least the lanes of any register.
 const LANES_MAX: usize = 16;
 
@@ -23,7 +26,17 @@ pub(crate) fn map<T: Float, S: Simd, const N: usize>(
     y: &mut [T],
     f: impl Fn([Vector<T, S>; N]) -> Vector<T, S>,
 ) {
-    map_fold(simd, x, [T::ZERO; N], y, [], |[], x| ([], f(x)), |a, _| a);
+    map_fold(
+        simd,
+        x,
+        [T::ZERO; N],
+        y,
+        [],
+        #[inline(always)]
+        |[], x| ([], f(x)),
+        #[inline(always)]
+        |a, _| a,
+    );
 }
 
 /// The accumulators after `f` has taken in every register.
@@ -38,27 +51,74 @@ pub(crate) fn fold<T: Float, S: Simd, const N: usize, const A: usize>(
 ) -> [Vector<T, S>; A] {
     let lanes = T::lanes::<S>();
     let len = x[0].len();
-    let x = x.map(|x| &x[..len]);
-    let registers = x.map(|x| T::split::<S>(x).0);
+    let x = x.map(
+        #[inline(always)]
+        |x| &x[..len],
+    );
+    let registers = x.map(
+        #[inline(always)]
+        |x| T::split::<S>(x).0,
+    );
     let count = len / lanes;
     let mut copies = [start; COPIES];
     let mut i = 0;
     while i + COPIES <= count {
         for (copy, accumulators) in copies.iter_mut().enumerate() {
-            let x = registers.map(|x| Vector::new(simd, x[i + copy]));
+            let x = registers.map(
+                #[inline(always)]
+                |x| Vector::new(simd, x[i + copy]),
+            );
             *accumulators = f(*accumulators, x);
         }
         i += COPIES;
     }
     for i in i..count {
-        let x = registers.map(|x| Vector::new(simd, x[i]));
+        let x = registers.map(
+            #[inline(always)]
+            |x| Vector::new(simd, x[i]),
+        );
         copies[0] = f(copies[0], x);
     }
     if count * lanes < len {
-        let x = std::array::from_fn(|n| load_or(simd, &x[n][count * lanes..], fill[n]));
+        let x = std::array::from_fn(
+            #[inline(always)]
+            |n| load_or(simd, &x[n][count * lanes..], fill[n]),
+        );
         copies[0] = f(copies[0], x);
     }
     joined(copies, join)
+}
+
+/// `sum f(x0[i], x1[i], ...)`, where padding with `fill` makes f 0: in `T` over blocks of
+/// [`BLOCK`] elements, then in `f64`.
+#[inline(always)]
+pub(crate) fn sum<T: Float, S: Simd, const N: usize>(
+    simd: S,
+    x: [&[T]; N],
+    fill: [T; N],
+    f: impl Fn([Vector<T, S>; N]) -> Vector<T, S>,
+) -> f64 {
+    let zero = [Vector::splat(simd, T::ZERO)];
+    let len = x[0].len();
+    let mut total = 0.0;
+    for start in (0..len).step_by(BLOCK) {
+        let block = x.map(
+            #[inline(always)]
+            |x| &x[start..len.min(start + BLOCK)],
+        );
+        let [sum] = fold(
+            simd,
+            block,
+            fill,
+            zero,
+            #[inline(always)]
+            |[sum], x| [sum + f(x)],
+            #[inline(always)]
+            |a, b| a + b,
+        );
+        total += sum.reduce_sum().to_f64();
+    }
+    total
 }
 
 /// `(accumulators, y[i]) = f(accumulators, x[i])`: a map and a fold in one pass.
@@ -74,15 +134,24 @@ pub(crate) fn map_fold<T: Float, S: Simd, const N: usize, const A: usize>(
 ) -> [Vector<T, S>; A] {
     let lanes = T::lanes::<S>();
     let len = y.len();
-    let x = x.map(|x| &x[..len]);
-    let registers = x.map(|x| T::split::<S>(x).0);
+    let x = x.map(
+        #[inline(always)]
+        |x| &x[..len],
+    );
+    let registers = x.map(
+        #[inline(always)]
+        |x| T::split::<S>(x).0,
+    );
     let count = len / lanes;
     let (y, y_rest) = T::split_mut::<S>(y);
     let mut copies = [start; 2];
     let mut i = 0;
     while i + 2 <= count {
         for (copy, accumulators) in copies.iter_mut().enumerate() {
-            let x = registers.map(|x| Vector::new(simd, x[i + copy]));
+            let x = registers.map(
+                #[inline(always)]
+                |x| Vector::new(simd, x[i + copy]),
+            );
             let (next, out) = f(*accumulators, x);
             *accumulators = next;
             y[i + copy] = out.lanes;
@@ -90,12 +159,21 @@ pub(crate) fn map_fold<T: Float, S: Simd, const N: usize, const A: usize>(
         i += 2;
     }
     for i in i..count {
-        let (next, out) = f(copies[0], registers.map(|x| Vector::new(simd, x[i])));
+        let (next, out) = f(
+            copies[0],
+            registers.map(
+                #[inline(always)]
+                |x| Vector::new(simd, x[i]),
+            ),
+        );
         copies[0] = next;
         y[i] = out.lanes;
     }
     if !y_rest.is_empty() {
-        let x = std::array::from_fn(|n| load_or(simd, &x[n][count * lanes..], fill[n]));
+        let x = std::array::from_fn(
+            #[inline(always)]
+            |n| load_or(simd, &x[n][count * lanes..], fill[n]),
+        );
         let (next, out) = f(copies[0], x);
         copies[0] = next;
         out.store(y_rest);
@@ -109,19 +187,30 @@ fn joined<T: Float, S: Simd, const A: usize, const C: usize>(
     copies: [[Vector<T, S>; A]; C],
     join: impl Fn(Vector<T, S>, Vector<T, S>) -> Vector<T, S>,
 ) -> [Vector<T, S>; A] {
-    std::array::from_fn(|a| {
-        let mut total = copies[0][a];
-        for copy in &copies[1..] {
-            total = join(total, copy[a]);
-        }
-        total
-    })
+    std::array::from_fn(
+        #[inline(always)]
+        |a| {
+            let mut total = copies[0][a];
+            for copy in &copies[1..] {
+                total = join(total, copy[a]);
+            }
+            total
+        },
+    )
 }
 
 /// Loads fewer elements than a register holds, and `fill` behind them.
 #[inline(always)]
 fn load_or<T: Float, S: Simd>(simd: S, rest: &[T], fill: T) -> Vector<T, S> {
-    let mut padded = [fill; LANES_MAX];
-    padded[..rest.len()].copy_from_slice(rest);
-    Vector::load(simd, &padded)
+    let x = Vector::load(simd, rest);
+    if fill == T::ZERO {
+        // What a partial load puts there anyway.
+        return x;
+    }
+    let lanes: [T; LANES_MAX] = std::array::from_fn(
+        #[inline(always)]
+        |lane| T::from_usize(lane),
+    );
+    let is_loaded = Vector::load(simd, &lanes).less(Vector::splat(simd, T::from_usize(rest.len())));
+    is_loaded.select(x, Vector::splat(simd, fill))
 }

@@ -7,15 +7,12 @@ use pulp::{Simd, WithSimd};
 
 use crate::element::{Float, per_float};
 use crate::math::{exp, exp_nonpositive};
-use crate::registers::{fold, map, map_fold};
+use crate::registers::{BLOCK, fold, map, map_fold, sum};
 use crate::simd::Vector;
 use crate::{arch, par};
 
 /// Elements of a task.
 const TASK: usize = 16 * 1024;
-
-/// Elements summed in `T` before they are widened to `f64`.
-pub(crate) const BLOCK: usize = 4096;
 
 /// `y = exp(x - max x) / sum exp(x - max x)` for each row of `x [rows, cols]`.
 ///
@@ -165,10 +162,12 @@ impl<T: Float> RowKernel<T> for SoftmaxRow {
                 [T::NEG_INFINITY],
                 y,
                 [Vector::splat(simd, T::ZERO)],
+                #[inline(always)]
                 |[sum], [x]| {
                     let e = exp_nonpositive(x - max);
                     ([sum + e], e)
                 },
+                #[inline(always)]
                 |a, b| a + b,
             );
             total += sum.reduce_sum().to_f64();
@@ -192,7 +191,13 @@ impl<T: Float> RowKernel<T> for LogSoftmaxRow {
         // (x - max) - log sum keeps more bits than x - (max + log sum).
         let log_sum = T::from_f64(exp_sum(simd, x, max).ln());
         let (max, log_sum) = (Vector::splat(simd, max), Vector::splat(simd, log_sum));
-        map(simd, [x], y, |[x]| x - max - log_sum);
+        map(
+            simd,
+            [x],
+            y,
+            #[inline(always)]
+            |[x]| x - max - log_sum,
+        );
     }
 }
 
@@ -202,15 +207,21 @@ struct SoftmaxBackwardRow;
 impl<T: Float> RowKernel<T> for SoftmaxBackwardRow {
     #[inline(always)]
     fn row<S: Simd>(self, simd: S, y: &[T], dy: &[T], dx: &mut [T]) {
-        let zero = Vector::splat(simd, T::ZERO);
-        let mut total = 0.0;
-        for (y, dy) in y.chunks(BLOCK).zip(dy.chunks(BLOCK)) {
-            let step = |[sum]: [_; 1], [y, dy]: [Vector<T, S>; 2]| [y.mul_add(dy, sum)];
-            let [sum] = fold(simd, [y, dy], [T::ZERO; 2], [zero], step, |a, b| a + b);
-            total += sum.reduce_sum().to_f64();
-        }
+        let total = sum(
+            simd,
+            [y, dy],
+            [T::ZERO; 2],
+            #[inline(always)]
+            |[y, dy]| y * dy,
+        );
         let total = Vector::splat(simd, T::from_f64(total));
-        map(simd, [y, dy], dx, |[y, dy]| y * (dy - total));
+        map(
+            simd,
+            [y, dy],
+            dx,
+            #[inline(always)]
+            |[y, dy]| y * (dy - total),
+        );
     }
 }
 
@@ -220,15 +231,21 @@ struct LogSoftmaxBackwardRow;
 impl<T: Float> RowKernel<T> for LogSoftmaxBackwardRow {
     #[inline(always)]
     fn row<S: Simd>(self, simd: S, y: &[T], dy: &[T], dx: &mut [T]) {
-        let zero = Vector::splat(simd, T::ZERO);
-        let mut total = 0.0;
-        for dy in dy.chunks(BLOCK) {
-            let step = |[sum]: [_; 1], [dy]: [Vector<T, S>; 1]| [sum + dy];
-            let [sum] = fold(simd, [dy], [T::ZERO], [zero], step, |a, b| a + b);
-            total += sum.reduce_sum().to_f64();
-        }
+        let total = sum(
+            simd,
+            [dy],
+            [T::ZERO],
+            #[inline(always)]
+            |[dy]| dy,
+        );
         let total = Vector::splat(simd, T::from_f64(total));
-        map(simd, [y, dy], dx, |[y, dy]| exp(y).neg_mul_add(total, dy));
+        map(
+            simd,
+            [y, dy],
+            dx,
+            #[inline(always)]
+            |[y, dy]| exp(y).neg_mul_add(total, dy),
+        );
     }
 }
 
@@ -261,8 +278,16 @@ impl<T: Float> WithSimd for LogSumExp<'_, T> {
 pub(crate) fn row_max<T: Float, S: Simd>(simd: S, x: &[T]) -> T {
     let least = T::NEG_INFINITY;
     let start = [Vector::splat(simd, least)];
-    let [max] =
-        fold(simd, [x], [least], start, |[max], [x]| [max.max_fast(x)], |a, b| a.max_fast(b));
+    let [max] = fold(
+        simd,
+        [x],
+        [least],
+        start,
+        #[inline(always)]
+        |[max], [x]| [max.max_fast(x)],
+        #[inline(always)]
+        |a, b| a.max_fast(b),
+    );
     max.reduce_max()
 }
 
@@ -270,14 +295,13 @@ pub(crate) fn row_max<T: Float, S: Simd>(simd: S, x: &[T]) -> T {
 #[inline(always)]
 pub(crate) fn exp_sum<T: Float, S: Simd>(simd: S, x: &[T], max: T) -> f64 {
     let max = Vector::splat(simd, max);
-    let zero = Vector::splat(simd, T::ZERO);
-    let mut total = 0.0;
-    for x in x.chunks(BLOCK) {
-        let step = |[sum]: [_; 1], [x]: [Vector<T, S>; 1]| [sum + exp_nonpositive(x - max)];
-        let [sum] = fold(simd, [x], [T::NEG_INFINITY], [zero], step, |a, b| a + b);
-        total += sum.reduce_sum().to_f64();
-    }
-    total
+    sum(
+        simd,
+        [x],
+        [T::NEG_INFINITY],
+        #[inline(always)]
+        |[x]| exp_nonpositive(x - max),
+    )
 }
 
 #[cfg(test)]

@@ -211,13 +211,23 @@ impl<T: Float, F: ChannelMap<T>> WithSimd for MapRows<'_, T, F> {
         let [c0, c1, c2, c3, c4] = self.coefficients;
         for (i, ((x, dy), out)) in rows.enumerate() {
             if self.inner == 1 {
-                map(simd, [x, dy, c0, c1, c2, c3, c4], out, |[x, dy, c0, c1, c2, c3, c4]| {
-                    self.f.apply([x, dy], [c0, c1, c2, c3, c4])
-                });
+                map(
+                    simd,
+                    [x, dy, c0, c1, c2, c3, c4],
+                    out,
+                    #[inline(always)]
+                    |[x, dy, c0, c1, c2, c3, c4]| self.f.apply([x, dy], [c0, c1, c2, c3, c4]),
+                );
             } else {
                 let channel = (self.first + i) % c0.len();
                 let lanes = self.coefficients.map(|c| Vector::splat(simd, c[channel]));
-                map(simd, [x, dy], out, |x| self.f.apply(x, lanes));
+                map(
+                    simd,
+                    [x, dy],
+                    out,
+                    #[inline(always)]
+                    |x| self.f.apply(x, lanes),
+                );
             }
         }
     }

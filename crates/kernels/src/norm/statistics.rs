@@ -154,12 +154,17 @@ fn part_of_columns<T: Float>(
 /// `s += d`, `q += d^2` with `d = x - first`, for R rows.
 #[inline(always)]
 fn add_rows<T: Float, const R: usize>(x: [&[T]; R], first: &[T], s: &mut [T], q: &mut [T]) {
-    for (c, ((s, q), &first)) in s.iter_mut().zip(q).zip(first).enumerate() {
+    // Equal lengths, stated, spare the loop its bounds checks, without which it is vectorised.
+    let n = s.len();
+    let (q, first, x) = (&mut q[..n], &first[..n], x.map(|x| &x[..n]));
+    for c in 0..n {
+        let (mut sum, mut squares) = (s[c], q[c]);
         for x in x {
-            let d = x[c] - first;
-            *s += d;
-            *q += d * d;
+            let d = x[c] - first[c];
+            sum += d;
+            squares += d * d;
         }
+        (s[c], q[c]) = (sum, squares);
     }
 }
 
