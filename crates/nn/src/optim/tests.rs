@@ -54,11 +54,11 @@ fn registry() -> Vec<Entry> {
         entry!("adam amsgrad", Adam(AdamConfig { amsgrad: true, ..AdamConfig::default() }), 0.1, (0.1, 600), (0.02, 8_000)),
         entry!("adamw", AdamW(AdamWConfig::default()), 0.1, (0.0, 0), (0.0, 0)),
         entry!("adamw amsgrad", AdamW(AdamWConfig { amsgrad: true, weight_decay: 0.3, ..AdamWConfig::default() }), 0.1, (0.0, 0), (0.0, 0)),
-        entry!("rmsprop", RmsProp(RmsPropConfig::default()), 0.05, (1e-3, 4_000), (1e-4, 60_000)),
+        entry!("rmsprop", RmsProp(RmsPropConfig::default()), 0.05, (1e-3, 4_000), (1e-3, 8_000)),
         entry!("rmsprop momentum", RmsProp(RmsPropConfig { alpha: 0.9, momentum: 0.9, weight_decay: 0.1, ..RmsPropConfig::default() }), 0.01, (0.0, 0), (0.0, 0)),
-        entry!("rmsprop centered", RmsProp(RmsPropConfig { centered: true, eps: 1e-3, ..RmsPropConfig::default() }), 0.01, (1e-3, 4_000), (1e-4, 60_000)),
-        entry!("rmsprop both", RmsProp(RmsPropConfig { centered: true, momentum: 0.5, eps: 1e-3, ..RmsPropConfig::default() }), 0.01, (1e-3, 4_000), (1e-4, 60_000)),
-        entry!("adagrad", Adagrad(AdagradConfig::default()), 0.1, (0.5, 500), (0.5, 20_000)),
+        entry!("rmsprop centered", RmsProp(RmsPropConfig { centered: true, eps: 1e-3, ..RmsPropConfig::default() }), 0.01, (1e-3, 4_000), (1e-3, 8_000)),
+        entry!("rmsprop both", RmsProp(RmsPropConfig { centered: true, momentum: 0.5, eps: 1e-3, ..RmsPropConfig::default() }), 0.01, (1e-3, 4_000), (1e-3, 8_000)),
+        entry!("adagrad", Adagrad(AdagradConfig::default()), 0.1, (0.5, 500), (0.5, 10_000)),
         entry!("adagrad decay", Adagrad(AdagradConfig { lr_decay: 0.05, weight_decay: 0.1, initial_accumulator_value: 0.2, ..AdagradConfig::default() }), 0.1, (0.0, 0), (0.0, 0)),
     ]
 }
