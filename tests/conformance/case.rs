@@ -212,7 +212,7 @@ impl Case {
             true => self.forward::<f64>(entry.f64),
             false => self.forward::<f32>(entry.f32),
         };
-        let verdict = match catch_unwind(AssertUnwindSafe(run)) {
+        match catch_unwind(AssertUnwindSafe(run)) {
             Ok(Verdict::Passed) if self.json["grads"].is_array() => {
                 match catch_unwind(AssertUnwindSafe(|| self.gradients(entry.f64))) {
                     Ok(verdict) => verdict,
@@ -221,8 +221,7 @@ impl Case {
             }
             Ok(verdict) => verdict,
             Err(panic) => Verdict::Failed(format!("panics: {}", text_of(&*panic))),
-        };
-        verdict
+        }
     }
 
     fn forward<T: Float>(&self, op: fn(&Args<T>) -> Outputs<T>) -> Verdict {
