@@ -26,7 +26,7 @@ pub const BOUNDS: &[Bound] = &[
     bound("log", 1.0, 1.5, 0.0),
     bound("log2", 2.0, 2.5, 0.0),
     bound("log1p", 1.5, 2.0, 0.0),
-    bound("tanh", 2.5, 3.0, 0.0),
+    bound("tanh", 2.7, 3.0, 0.0),
     bound("sigmoid", 2.5, 3.0, 0.0),
     bound("silu", 3.0, 3.5, 1e-30),
     bound("silu_slope", 4.0, 4.0, 2.0),
