@@ -265,3 +265,8 @@ impl<T: Float> Tensor<T> {
         self.detach().with_node(Some(Node::leaf()))
     }
 }
+
+/// The elements of a tensor that is known to be contiguous, for a kernel.
+pub(crate) fn data<T: Element>(x: &Tensor<T>) -> &[T] {
+    x.as_slice().expect("made contiguous")
+}

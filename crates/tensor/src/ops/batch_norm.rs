@@ -9,7 +9,7 @@ use backstitch_kernels::{Float, reduce::Split};
 use crate::op::{FusedOp, Gradient, Site, apply_fused};
 use crate::shape::{Axes, ShapeError, or_panic};
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, data};
 
 /// What [`Tensor::batch_norm`] found in a batch; outside the graph.
 #[derive(Clone, Debug)]
@@ -118,10 +118,6 @@ fn shape_rule<T: Float>(x: &[usize], channels: &[Option<&Tensor<T>>]) -> Result<
         return Err(ShapeError::new("batch_norm", rule, format!("{x:?} and {shapes:?}")));
     }
     Ok(())
-}
-
-fn data<T: Float>(x: &Tensor<T>) -> &[T] {
-    x.as_slice().expect("made contiguous")
 }
 
 /// `x (N, C, ...)`, `weight (C)`, `bias (C)` to `y` like `x`.

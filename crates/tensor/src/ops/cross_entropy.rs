@@ -8,7 +8,7 @@ use backstitch_kernels::{Float, cross_entropy as kernel};
 use crate::op::{FusedOp, Gradient, Site, apply_fused};
 use crate::shape::{Axes, Shape, ShapeError, or_panic};
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, data};
 
 /// How the losses of samples become one number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -243,10 +243,6 @@ fn kernel_options<'a, T: Float>(
 
 fn weights<T: Float>(options: &CrossEntropy<T>) -> Option<Tensor<T>> {
     options.weights.as_ref().map(Tensor::contiguous)
-}
-
-fn data<T: backstitch_kernels::Element>(x: &Tensor<T>) -> &[T] {
-    x.as_slice().expect("made contiguous")
 }
 
 /// A loss per row of logits `(rows, C)`, from labels.

@@ -1,11 +1,11 @@
 //! `gather`: picks elements along an axis by index, and its reverse.
 
-use backstitch_kernels::{Element, Float, index, reduce::Split};
+use backstitch_kernels::{Float, index, reduce::Split};
 
 use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};
 use crate::shape::{Shape, ShapeError, axis_of, or_panic};
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, data};
 
 impl<T: Float> Tensor<T> {
     /// Picks elements along axis `dim`.
@@ -63,10 +63,6 @@ fn check(idx: &Tensor<i64>, size: usize) -> Result<(), String> {
     index::check(&idx.to_vec(), size).map_err(|bad| format!("gather: {bad}"))
 }
 
-fn slice_of<T: Element>(x: &Tensor<T>) -> &[T] {
-    x.as_slice().expect("made contiguous")
-}
-
 struct Gather {
     axis: usize,
     idx: Tensor<i64>,
@@ -80,7 +76,7 @@ impl<T: Float> Op<T, 1> for Gather {
         let x = x.contiguous();
         let split = Split::at(x.shape(), self.axis);
         Tensor::build(self.idx.shape(), |y| {
-            let picked = index::gather(slice_of(&x), split, slice_of(&self.idx), y);
+            let picked = index::gather(data(&x), split, data(&self.idx), y);
             picked.expect("the indices were checked");
         })
     }
@@ -111,7 +107,7 @@ impl<T: Float> Op<T, 1> for ScatterZeros {
         let split = Split::at(&self.shape, self.axis);
         Tensor::build(&self.shape, |y| {
             y.fill(T::ZERO);
-            let added = index::scatter_add(slice_of(&x), slice_of(&self.idx), split, y);
+            let added = index::scatter_add(data(&x), data(&self.idx), split, y);
             added.expect("the indices were checked");
         })
     }

@@ -9,7 +9,7 @@ use backstitch_kernels::norm::{self, Gradients, LayerNorm};
 use crate::op::{FusedOp, Gradient, Site, apply_fused};
 use crate::shape::{Axes, ShapeError, or_panic};
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, data};
 
 impl<T: Float> Tensor<T> {
     /// Normalises over the last axes by mean and variance, then scales and shifts.
@@ -68,10 +68,6 @@ fn shape_rule<T: Float>(
         return Err(ShapeError::new("layer_norm", rule, got));
     }
     Ok(())
-}
-
-fn data<T: Float>(x: &Tensor<T>) -> &[T] {
-    x.as_slice().expect("made contiguous")
 }
 
 /// `x (..., shape)`, `weight (shape)`, `bias (shape)` to `y` like `x`.
