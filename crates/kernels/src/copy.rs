@@ -16,8 +16,9 @@ const TASK: usize = 16 * 1024;
 /// Side of a block of a transpose; 64 lines of 64 bytes on either side fit the L1 cache.
 const SIDE: usize = 64;
 
-/// Side of a tile that is transposed in registers.
-const TILE: usize = 8;
+/// Side of a tile: a cache line of f32, so that lines are read and written whole even where a
+/// power-of-two stride leaves room for few of them in the cache.
+const TILE: usize = 16;
 
 /// Writes the elements of `x`, in order, to `y`.
 ///

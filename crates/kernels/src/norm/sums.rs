@@ -15,7 +15,10 @@ const STRIP: usize = 256;
 const PART: usize = 1024;
 
 /// Rows summed in `T`.
-const BLOCK: usize = 64;
+const BLOCK: usize = 128;
+
+/// Elements of a run summed in `T`, side by side.
+const RUN: usize = 4096;
 
 /// Elements of a run that are summed side by side.
 const LANES: usize = 64;
@@ -124,8 +127,8 @@ impl<T: Float> Inputs<'_, T> {
                     for o in 0..outer {
                         let start = (o * channels + channel) * inner;
                         let run = start..start + inner;
-                        let x = self.x[run.clone()].chunks(BLOCK * LANES);
-                        for (x, dy) in x.zip(self.dy[run].chunks(BLOCK * LANES)) {
+                        let x = self.x[run.clone()].chunks(RUN);
+                        for (x, dy) in x.zip(self.dy[run].chunks(RUN)) {
                             let (s, q) = block_of_run::<T, RELU>(x, dy, &coefficients);
                             sum[0] += s;
                             sum_x[0] += q;

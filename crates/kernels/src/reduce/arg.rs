@@ -6,6 +6,9 @@ use crate::disjoint::Disjoint;
 use crate::element::{Float, per_float};
 use crate::{arch, par};
 
+/// Elements of a row that are compared at once.
+const CHUNK: usize = 64;
+
 /// Columns of a unit of work.
 const STRIP: usize = 256;
 
@@ -106,15 +109,20 @@ fn extremes<T: Float, F: Fold<T>>(x: &[T], split: Split, out: Option<&mut [T]>, 
     });
 }
 
-/// Finds the extreme first, fast, then the first place that holds it.
+/// Finds the extreme first, fast, then the first chunk that holds it, then its place there.
 #[inline(always)]
 fn extreme_of_row<T: Float, F: Fold<T>>(row: &[T]) -> (T, i64) {
     let best = rows::fold_block::<T, F>(row);
-    #[expect(clippy::eq_op, reason = "best != best is NaN's test")]
-    let is_nan = best != best;
-    #[expect(clippy::eq_op, reason = "x != x is NaN's test")]
-    let place = row.iter().position(|&x| x == best || (is_nan && x != x));
-    (best, place.expect("the extreme is one of the elements") as i64)
+    let is_nan = best.is_nan();
+    for (chunk, elements) in row.chunks(CHUNK).enumerate() {
+        let is_best = |x: T| (x == best) | (is_nan & x.is_nan());
+        if elements.iter().fold(false, |found, &x| found | is_best(x)) {
+            let place = elements.iter().position(|&x| is_best(x));
+            let place = place.expect("the chunk holds the extreme");
+            return (best, (chunk * CHUNK + place) as i64);
+        }
+    }
+    unreachable!("the extreme is one of the elements")
 }
 
 /// The extremes of the first `best.len()` columns, over rows that begin `stride` apart.

@@ -75,6 +75,10 @@ fn fold_row<T: Float, F: Fold<T>>(row: &[T]) -> f64 {
 
 #[inline(always)]
 pub(super) fn fold_block<T: Float, F: Fold<T>>(block: &[T]) -> T {
+    if block.len() < LANES / 4 {
+        // Joining lanes would cost more than all additions.
+        return block.iter().fold(F::start(), |partial, &x| F::step(partial, x));
+    }
     let mut lanes = [F::start(); LANES];
     let (chunks, rest) = block.as_chunks::<LANES>();
     for chunk in chunks {
