@@ -188,16 +188,22 @@ impl<'a, T: Element> Strided<'a, T> {
     /// Copies the elements from the `start`-th on.
     #[inline(never)]
     pub(super) fn copy_to(&self, start: usize, block: &mut [T]) {
-        let stride = self.axes.inner().strides[0];
+        let inner = self.axes.inner();
+        // From one run to the next, if that is always the same way.
+        let step = match self.axes.as_slice() {
+            [outer, _] => Some(outer.strides[0]),
+            _ => None,
+        };
+        let (mut position, mut left) = self.run_at(start);
+        let mut run_start = position as isize - (inner.len - left) as isize * inner.strides[0];
         let mut done = 0;
         while done < block.len() {
-            let (position, left) = self.run_at(start + done);
             let run_len = left.min(block.len() - done);
             let run = &mut block[done..done + run_len];
-            match stride {
+            match inner.strides[0] {
                 0 => run.fill(self.data[position]),
                 1 => run.copy_from_slice(&self.data[position..position + run_len]),
-                _ => {
+                stride => {
                     let mut position = position as isize;
                     for x in run {
                         *x = self.data[position as usize];
@@ -206,6 +212,15 @@ impl<'a, T: Element> Strided<'a, T> {
                 }
             }
             done += run_len;
+            if done < block.len() {
+                (position, left) = match step {
+                    Some(step) => {
+                        run_start += step;
+                        (run_start as usize, inner.len)
+                    }
+                    None => self.run_at(start + done),
+                };
+            }
         }
     }
 }

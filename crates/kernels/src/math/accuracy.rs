@@ -269,6 +269,22 @@ mod tests {
         assert!(failures.is_empty(), "{failures:#?}");
     }
 
+    #[test]
+    fn zeros_keep_their_sign() {
+        let odd = ["expm1", "log1p", "tanh", "silu", "mish", "erf", "gelu", "gelu_tanh", "sin"];
+        for (case, _) in cases().filter(|(case, _)| odd.contains(&case.name)) {
+            for &isa in arch::available() {
+                let (mut y32, mut y64) = ([1.0f32; 2], [1.0f64; 2]);
+                arch::with(isa, || {
+                    (case.f32)(View::flat(&[0.0, -0.0]), &mut y32);
+                    (case.f64)(View::flat(&[0.0, -0.0]), &mut y64);
+                });
+                assert_eq!(y32.map(f32::to_bits), [0, 1 << 31], "{} on {isa}", case.name);
+                assert_eq!(y64.map(f64::to_bits), [0, 1 << 63], "{} on {isa}", case.name);
+            }
+        }
+    }
+
     /// Holds one function to its bound on every f32.
     fn sweep(name: &str) {
         const BLOCK: u32 = 1 << 16;
