@@ -19,6 +19,10 @@ const fn bound(name: &'static str, f32_ulps: f64, f64_ulps: f64, absolute: f64) 
 }
 
 /// The bounds of all functions, on every instruction set.
+///
+/// The exhaustive sweep over all f32 was run for exp (worst 1.010 ulps), sigmoid (2.402) and tanh
+/// (2.668 in baseline code, 2.606 on AVX2 and AVX-512); the other bounds rest on the sample of
+/// 126,000 arguments that the tests always take.
 pub const BOUNDS: &[Bound] = &[
     bound("exp", 1.1, 1.5, 0.0),
     bound("exp2", 1.1, 1.5, 0.0),
