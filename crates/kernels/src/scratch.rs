@@ -1,15 +1,15 @@
 //! Per-thread scratch memory that kernels use within one call, kept for the next.
 //!
 //! Each thread has one block, of which nested calls take the next piece. A call that finds too
-//! little room takes a pool buffer instead, and the block grows to fit before the next outermost
-//! call. Scratch is not part of [`crate::pool::stats`]: which threads run a kernel is a matter of
-//! chance, and the count of pool blocks should not be.
+//! little room gets memory of its own, and the block grows to fit before the next outermost call.
+//! Scratch is not part of [`crate::pool::stats`]: which threads run a kernel is a matter of chance,
+//! and the count of pool blocks should not be.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::any::TypeId;
 use std::cell::Cell;
 
-use crate::{Buffer, Element};
+use crate::Element;
 
 /// Calls `body` with `len` elements of arbitrary contents (as [`Buffer::unspecified`]), 64-byte
 /// aligned. Calls may nest; each gets memory of its own.
@@ -19,7 +19,7 @@ use crate::{Buffer, Element};
 #[inline]
 pub fn with<T: Element, R>(len: usize, body: impl FnOnce(&mut [T]) -> R) -> R {
     let piece = ARENA.try_with(|arena| arena.take(len.checked_mul(size_of::<T>())?)).ok().flatten();
-    let Some(piece) = piece else { return body(&mut Buffer::unspecified(len)) };
+    let Some(piece) = piece else { return with_own_memory(len, body) };
     // SAFETY: the piece has room for `len` elements at a 64-byte boundary, and is ours until it is
     // dropped. Its bytes are initialised, and any bytes are valid elements, except for `bool`,
     // which the fill makes valid before there is a reference to them.
@@ -31,6 +31,15 @@ pub fn with<T: Element, R>(len: usize, body: impl FnOnce(&mut [T]) -> R) -> R {
         std::slice::from_raw_parts_mut(start, len)
     };
     body(elements)
+}
+
+/// Calls `body` with memory that lives for this call alone.
+#[cold]
+fn with_own_memory<T: Element, R>(len: usize, body: impl FnOnce(&mut [T]) -> R) -> R {
+    let whole_lines = LINE / size_of::<T>();
+    let mut elements = vec![T::default(); len + whole_lines];
+    let start = elements.as_ptr().align_offset(LINE).min(whole_lines);
+    body(&mut elements[start..start + len])
 }
 
 thread_local! {
