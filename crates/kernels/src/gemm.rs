@@ -14,6 +14,7 @@
 
 mod block;
 mod epilogue;
+mod gemv;
 mod matrix;
 mod micro;
 mod pack;
@@ -144,8 +145,7 @@ fn products<T: Float>(whole: Products<'_, T>) {
     if m == 0 || n == 0 {
         return;
     }
-    let count = batch_count(axes);
-    let grid = Grid::new(count, m, n, k);
+    let grid = Grid::new(batch_count(axes), &a, &b);
     let (a_start, b_start) = (a.start(), b.start());
     let (a_strides, b_strides) = (a.strides(), b.strides());
     let results = Results { start: c.start(), step: c_step, row: c.row_stride };
@@ -209,7 +209,7 @@ fn offsets(axes: &[BatchAxis], product: usize) -> (isize, isize) {
     (a, b)
 }
 
-/// How C is cut into tiles: by shape alone.
+/// How C is cut into tiles: by shapes and strides alone.
 struct Grid {
     /// Rows and columns of a full tile.
     tile_rows: usize,
@@ -221,23 +221,33 @@ struct Grid {
 }
 
 impl Grid {
-    fn new(products: usize, m: usize, n: usize, k: usize) -> Self {
+    fn new<T: Float>(products: usize, a: &Matrix<'_, T>, b: &Matrix<'_, T>) -> Self {
+        let (m, k, n) = (a.rows, a.cols, b.cols);
+        let total = m.saturating_mul(n).saturating_mul(k);
+        let whole = Self { tile_rows: m, tile_cols: n, down: 1, across: 1, products };
+        if total <= 2 * TILE_WORK_MIN && m <= block::ROWS_MAX && n <= block::COLS_MAX {
+            return whole;
+        }
         let (mut down, mut across) = (m.div_ceil(block::ROWS_MAX), n.div_ceil(block::COLS_MAX));
+        // Every tile packs its own share of what must be packed: B once for all its rows, A once
+        // for all its columns. So the side that is expensive to repeat is cut last.
+        let (a_packs, b_packs) = (block::packs_a(a.strides()), b.strides().1 != 1);
         // Enough tiles for eight threads, as long as they are worth a hand-over.
-        while products * down * across < TILES_MIN
-            && (m / down) * (n / across) * k > 2 * TILE_WORK_MIN
+        while products.saturating_mul(down * across) < TILES_MIN
+            && total / (down * across) > 2 * TILE_WORK_MIN
         {
-            if m / down >= n / across { down *= 2 } else { across *= 2 }
+            let (rows, cols) = (m / down, n / across);
+            let cut_rows = match (a_packs, b_packs) {
+                (false, true) => cols < 2 * block::COLS_UNIT,
+                (true, false) => rows >= 2 * block::COLS_UNIT,
+                _ => rows >= cols,
+            };
+            if cut_rows { down *= 2 } else { across *= 2 }
         }
         let tile_rows = m.div_ceil(down);
         let tile_cols = n.div_ceil(across).next_multiple_of(block::COLS_UNIT);
-        Self {
-            tile_rows,
-            tile_cols,
-            down: m.div_ceil(tile_rows),
-            across: n.div_ceil(tile_cols),
-            products,
-        }
+        let (down, across) = (m.div_ceil(tile_rows), n.div_ceil(tile_cols));
+        Self { tile_rows, tile_cols, down, across, ..whole }
     }
 
     fn tiles(&self) -> usize {
@@ -246,7 +256,7 @@ impl Grid {
 
     /// Nanoseconds on one thread.
     fn work(&self, m: usize, n: usize, k: usize) -> usize {
-        self.products * m * n * k / MULTIPLY_ADDS_PER_NS
+        self.products.saturating_mul(m).saturating_mul(n).saturating_mul(k) / MULTIPLY_ADDS_PER_NS
     }
 
     /// The product that a tile belongs to, and its rows and columns.
@@ -256,6 +266,9 @@ impl Grid {
         m: usize,
         n: usize,
     ) -> (usize, std::ops::Range<usize>, std::ops::Range<usize>) {
+        if self.down * self.across == 1 {
+            return (index, 0..m, 0..n);
+        }
         let (product, index) =
             (index / (self.down * self.across), index % (self.down * self.across));
         let row = index / self.across * self.tile_rows;

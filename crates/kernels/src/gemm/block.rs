@@ -5,19 +5,35 @@ use pulp::{Simd, WithSimd};
 use crate::{Float, arch, scratch};
 
 use super::epilogue::Epilogue;
+use super::gemv;
 use super::micro::{self, Call, NV};
 use super::pack::{Lines, pack};
 
-/// The largest tiles: the packed chunk of B (256 x 512) and of A (256 x 256) share a 2 MiB L2 with
-/// the tile.
-pub(super) const ROWS_MAX: usize = 256;
-pub(super) const COLS_MAX: usize = 512;
+/// The largest tile: it shares a 2 MiB L2 with its chunk of A (512 x 256).
+pub(super) const ROWS_MAX: usize = 512;
+pub(super) const COLS_MAX: usize = 256;
 
 /// Tiles start at multiples of this column.
 pub(super) const COLS_UNIT: usize = 32;
 
-/// The longest chunk of K.
+/// The longest chunk of K: a panel of B is then 32 KiB with AVX-512, 16 KiB with AVX2.
 const K_MAX: usize = 256;
+
+/// Steps of K this far apart in A, in elements, are packed; nearer ones are read in place.
+const A_STEP_FAR: usize = 600;
+
+/// How many uses a panel of B must have for a copy of it to pay.
+const B_USES_MIN: usize = 3;
+
+/// Whether A is copied into panels: its rows can be read in place through a pointer each if they
+/// are contiguous, and its columns if they are and lie near each other.
+pub(super) fn packs_a((row_stride, col_stride): (isize, isize)) -> bool {
+    match (row_stride, col_stride) {
+        (_, 1) => false,
+        (1, step) => step.unsigned_abs() > A_STEP_FAR,
+        _ => true,
+    }
+}
 
 /// A tile of C and what it is made of. Strides are in elements, those of A and B as
 /// (row, column).
@@ -57,12 +73,13 @@ impl<T: Float> WithSimd for Run<'_, T> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let tile = self.0;
-        let sizes = Sizes::new::<T, S>(&tile);
-        scratch::with(sizes.a_len() + sizes.b_len(), |memory: &mut [T]| {
-            let (a_packed, b_packed) = memory.split_at_mut(sizes.a_len());
-            // SAFETY: by the promises of `run`; the scratch has the lengths that `sizes` asks for.
-            unsafe { chunks(simd, &tile, &sizes, a_packed, b_packed) }
-        });
+        if tile.m == 1 || tile.n == 1 {
+            // SAFETY: by the promises of `run`.
+            unsafe { gemv::run(simd, &tile) };
+        } else {
+            // SAFETY: as above.
+            unsafe { multiply(simd, &tile) };
+        }
         for i in 0..tile.m {
             // SAFETY: row i of C, which is ours.
             let row = unsafe { std::slice::from_raw_parts_mut(tile.c.add(i * tile.c_row), tile.n) };
@@ -71,37 +88,67 @@ impl<T: Float> WithSimd for Run<'_, T> {
     }
 }
 
+/// Computes a tile of at least two rows and columns.
+///
+/// # Safety
+/// As [`Tile::run`].
+#[inline(always)]
+unsafe fn multiply<T: Float, S: Simd>(simd: S, tile: &Tile<'_, T>) {
+    let sizes = Sizes::new::<T, S>(tile);
+    scratch::with(sizes.a_len() + sizes.b_len(), |memory: &mut [T]| {
+        let (a_packed, b_packed) = memory.split_at_mut(sizes.a_len());
+        // SAFETY: by the caller's promise; the scratch has the lengths that `sizes` asks for.
+        unsafe { chunks(simd, tile, &sizes, a_packed, b_packed) }
+    });
+}
+
 /// How a tile is cut for an instruction set, and which operands are copied into panels.
 struct Sizes {
     /// Panels of A, and the width of their rows when they are packed.
     a_panels: usize,
     a_width: usize,
     a_packs: bool,
+    /// Rows in a panel; the first `a_longer` panels have one more.
+    a_rows: usize,
+    a_longer: usize,
     /// Columns of B in a panel.
     b_width: usize,
     b_panels: usize,
-    b_packs: bool,
+    /// Whether a panel of B that could be read in place is copied on its first use.
+    b_copies: bool,
     chunk: usize,
 }
 
 impl Sizes {
     #[inline(always)]
     fn new<T: Float, S: Simd>(tile: &Tile<'_, T>) -> Self {
-        let a_packs = tile.a_strides.0 != 1 && (tile.a_strides.1 != 1 || tile.n > 64);
-        let in_place = tile.a_strides.0 != 1 && !a_packs;
-        let a_rows =
-            if in_place { micro::rows_in_place_max::<S>() } else { micro::rows_max::<S>() };
         let b_width = NV * T::lanes::<S>();
+        let b_panels = tile.n.div_ceil(b_width);
+        let a_packs = packs_a(tile.a_strides);
+        let in_panels = a_packs || tile.a_strides.0 == 1;
+        let a_rows =
+            if in_panels { micro::rows_max::<S>() } else { micro::rows_in_place_max::<S>() };
+        let a_panels = tile.m.div_ceil(a_rows);
         let chunks = tile.k.div_ceil(K_MAX).max(1);
         Self {
             a_width: a_rows.next_multiple_of(8),
-            a_panels: tile.m.div_ceil(a_rows),
+            a_panels,
+            a_rows: tile.m / a_panels,
+            a_longer: tile.m % a_panels,
             a_packs,
             b_width,
-            b_panels: tile.n.div_ceil(b_width),
-            b_packs: tile.b_strides.1 != 1,
+            b_panels,
+            b_copies: a_panels >= B_USES_MIN,
             chunk: tile.k.div_ceil(chunks).next_multiple_of(8),
         }
+    }
+
+    /// The first row of a panel of A, and how many it has: panels are as equal as can be, because
+    /// full ones followed by a short one would leave registers empty.
+    #[inline(always)]
+    fn rows(&self, panel: usize) -> (usize, usize) {
+        let first = panel * self.a_rows + panel.min(self.a_longer);
+        (first, self.a_rows + usize::from(panel < self.a_longer))
     }
 
     /// Elements of all panels of A in a chunk.
@@ -109,10 +156,9 @@ impl Sizes {
         if self.a_packs { self.a_panels * self.a_width * self.chunk } else { 0 }
     }
 
-    /// Elements of all panels of B in a chunk; the last is packed in any case, because it may end
-    /// within a register.
+    /// Elements of one panel of B.
     fn b_len(&self) -> usize {
-        (if self.b_packs { self.b_panels } else { 1 }) * self.b_width * self.chunk
+        self.b_width * self.chunk
     }
 }
 
@@ -141,41 +187,40 @@ unsafe fn chunks<T: Float, S: Simd>(
         let k = sizes.chunk.min(tile.k - start);
         // SAFETY: places from `start` on exist in A and B, and the panels fit by `sizes`.
         unsafe {
-            let (a, b) = (a_lines.at(start), b_lines.at(start));
-            let a = pack_a(a, tile.m, k, sizes, a_packed);
-            let b = pack_b::<T, S>(b, tile.n, k, sizes, b_packed);
-            let chunk = Chunk { k, a, b, add };
-            panels(simd, tile, sizes, &chunk);
+            let a = pack_a(simd, a_lines.at(start), tile.m, k, sizes, a_packed);
+            let chunk = Chunk { k, a, b: b_lines.at(start), add };
+            for panel in 0..sizes.b_panels {
+                column(simd, tile, sizes, &chunk, panel, b_packed);
+            }
         }
         add = true;
     }
 }
 
-/// Panels of one chunk of K.
+/// One chunk of K.
 struct Chunk<T> {
     k: usize,
     a: Panels<T>,
-    b: Panels<T>,
+    b: Lines<T>,
     add: bool,
 }
 
-/// Where the panels of an operand are. Steps are in elements.
+/// Where the panels of A are. Steps are in elements.
 struct Panels<T> {
     start: *const T,
-    /// From one panel to the next.
+    /// From one panel to the next if they are packed, else from one row to the next.
     step: isize,
-    /// From one line of a panel to the next.
-    line: isize,
+    /// From one row of a panel to the next.
+    row: isize,
     /// From one step of K to the next.
     k_step: isize,
-    /// The last panel, where it differs from the others in place and `k_step`.
-    last: (*const T, isize),
 }
 
 /// # Safety
 /// As [`chunks`], for `k` places of A.
 #[inline(always)]
-unsafe fn pack_a<T: Float>(
+unsafe fn pack_a<T: Float, S: Simd>(
+    simd: S,
     lines: Lines<T>,
     m: usize,
     k: usize,
@@ -184,97 +229,73 @@ unsafe fn pack_a<T: Float>(
 ) -> Panels<T> {
     if !sizes.a_packs {
         let Lines { start, step, k_step } = lines;
-        return Panels { start, step, line: step, k_step, last: (start, k_step) };
+        return Panels { start, step, row: step, k_step };
     }
     let (size, width) = (k * sizes.a_width, sizes.a_width);
     for panel in 0..sizes.a_panels {
-        let rows = panel_rows(panel, sizes, m);
+        let (first, rows) = sizes.rows(panel);
         // SAFETY: the panel's rows exist, and its place in `packed` too.
         unsafe {
             let to = packed[panel * size..].as_mut_ptr();
-            pack(lines.from(rows.start), rows.len(), k, to, width);
+            pack(simd, lines.from(first), (rows, m - first), k, to, width);
         }
     }
-    let (start, k_step) = (packed.as_ptr(), width as isize);
-    Panels { start, step: size as isize, line: 1, k_step, last: (start, k_step) }
+    Panels { start: packed.as_ptr(), step: size as isize, row: 1, k_step: width as isize }
 }
 
-/// The rows of a panel of A: all panels are as equal as can be, because full ones followed by a
-/// short one would leave registers empty.
-#[inline(always)]
-fn panel_rows(panel: usize, sizes: &Sizes, m: usize) -> std::ops::Range<usize> {
-    panel * m / sizes.a_panels..(panel + 1) * m / sizes.a_panels
-}
-
-/// # Safety
-/// As [`chunks`], for `k` places of B.
-#[inline(always)]
-unsafe fn pack_b<T: Float, S: Simd>(
-    lines: Lines<T>,
-    n: usize,
-    k: usize,
-    sizes: &Sizes,
-    packed: &mut [T],
-) -> Panels<T> {
-    let (size, width) = (k * sizes.b_width, sizes.b_width);
-    let last = sizes.b_panels - 1;
-    // Reading whole registers in place must not pass the end of B.
-    let packs_last = sizes.b_packs || !n.is_multiple_of(T::lanes::<S>());
-    let first = if sizes.b_packs { 0 } else { last };
-    if packs_last {
-        for panel in first..=last {
-            let cols = width.min(n - panel * width);
-            // SAFETY: the panel's columns exist, and its place in `packed` too.
-            unsafe {
-                let to = packed[(panel - first) * size..].as_mut_ptr();
-                pack(lines.from(panel * width), cols, k, to, width);
-            }
-        }
-    }
-    if sizes.b_packs {
-        let start = packed.as_ptr();
-        let end = packed[last * size..].as_ptr();
-        let k_step = width as isize;
-        return Panels { start, step: size as isize, line: 1, k_step, last: (end, k_step) };
-    }
-    let Lines { start, k_step, .. } = lines;
-    // SAFETY: the last panel starts within B.
-    let in_place = unsafe { start.add(last * width) };
-    let last = if packs_last { (packed.as_ptr(), width as isize) } else { (in_place, k_step) };
-    Panels { start, step: width as isize, line: 1, k_step, last }
-}
-
-/// Multiplies all panels of a chunk.
+/// Multiplies all panels of A with one panel of B.
+///
+/// The panel of B is used by one panel of A after the other while it stays in the nearest cache.
+/// If it cannot be read in place, it is packed first. If it can, the first micro-kernel copies it
+/// on the way, for the others: its rows may lie so far apart that they fall on each other in the
+/// cache.
 ///
 /// # Safety
 /// As [`chunks`], with the panels of this chunk.
 #[inline(always)]
-unsafe fn panels<T: Float, S: Simd>(simd: S, tile: &Tile<'_, T>, sizes: &Sizes, chunk: &Chunk<T>) {
-    for b_panel in 0..sizes.b_panels {
-        let col = b_panel * sizes.b_width;
-        let (b, b_k) = if b_panel + 1 == sizes.b_panels {
-            chunk.b.last
-        } else {
-            (chunk.b.start.wrapping_offset(b_panel as isize * chunk.b.step), chunk.b.k_step)
+unsafe fn column<T: Float, S: Simd>(
+    simd: S,
+    tile: &Tile<'_, T>,
+    sizes: &Sizes,
+    chunk: &Chunk<T>,
+    panel: usize,
+    packed: &mut [T],
+) {
+    let (k, col, lanes) = (chunk.k, panel * sizes.b_width, T::lanes::<S>());
+    let cols = sizes.b_width.min(tile.n - col);
+    let width = if cols > lanes { sizes.b_width } else { lanes };
+    let to = packed[..k * sizes.b_width].as_mut_ptr();
+    // SAFETY: the panel starts within B.
+    let lines = unsafe { chunk.b.from(col) };
+    // Reading whole registers in place must not pass the end of B.
+    let in_place = lines.step == 1 && (cols == width || tile.n - col >= width);
+    if !in_place {
+        // SAFETY: the panel's columns exist, and there is room for it.
+        unsafe { pack(simd, lines, (cols, tile.n - col), k, to, width) };
+    }
+    let copies = in_place && sizes.b_copies;
+    let in_panel = (to.cast_const(), width as isize);
+    for a_panel in 0..sizes.a_panels {
+        let (row, rows) = sizes.rows(a_panel);
+        let at = if sizes.a_packs { a_panel } else { row } as isize;
+        let first = a_panel == 0;
+        let (b, b_k) =
+            if in_place && (first || !copies) { (lines.start, lines.k_step) } else { in_panel };
+        let call = Call {
+            k,
+            a: chunk.a.start.wrapping_offset(at * chunk.a.step),
+            a_row: chunk.a.row,
+            a_k: chunk.a.k_step,
+            b,
+            b_k,
+            b_to: if copies && first { to } else { std::ptr::null_mut() },
+            c: tile.c.wrapping_add(row * tile.c_row + col),
+            c_row: tile.c_row,
+            cols,
+            alpha: tile.alpha,
+            add: chunk.add,
         };
-        for a_panel in 0..sizes.a_panels {
-            let rows = panel_rows(a_panel, sizes, tile.m);
-            let at = if sizes.a_packs { a_panel } else { rows.start } as isize;
-            let call = Call {
-                k: chunk.k,
-                a: chunk.a.start.wrapping_offset(at * chunk.a.step),
-                a_row: chunk.a.line,
-                a_k: chunk.a.k_step,
-                b,
-                b_k,
-                c: tile.c.wrapping_add(rows.start * tile.c_row + col),
-                c_row: tile.c_row,
-                cols: sizes.b_width.min(tile.n - col),
-                alpha: tile.alpha,
-                add: chunk.add,
-            };
-            // SAFETY: the panels hold what the call reads, and the rows and columns are C's.
-            unsafe { micro::run(simd, rows.len(), call) };
-        }
+        // SAFETY: the panels hold what the call reads, and the rows and columns are C's.
+        unsafe { micro::run(simd, rows, call) };
     }
 }

@@ -1,6 +1,9 @@
 //! Panels: a few rows of A, or columns of B, side by side in the order the micro-kernel reads them.
 
+use pulp::Simd;
+
 use crate::Float;
+use crate::simd::Vector;
 
 use super::transpose::transpose;
 
@@ -42,11 +45,13 @@ impl<T: Float> Lines<T> {
 /// column. Columns from `count` on get harmless numbers.
 ///
 /// # Safety
-/// `lines` holds `count` lines of `k` elements, `1 <= count <= width`; `panel` holds `k * width`
-/// elements for us alone.
-pub(super) unsafe fn pack<T: Float>(
+/// `lines` holds `available` lines of `k` elements, `1 <= count <= available`; `panel` holds
+/// `k * width` elements for us alone; `count <= width`.
+#[inline(always)]
+pub(super) unsafe fn pack<T: Float, S: Simd>(
+    simd: S,
     lines: Lines<T>,
-    count: usize,
+    (count, available): (usize, usize),
     k: usize,
     panel: *mut T,
     width: usize,
@@ -56,19 +61,85 @@ pub(super) unsafe fn pack<T: Float>(
         // SAFETY: by the caller's promise.
         return unsafe { transpose((start, step), count, k, (panel, width), width) };
     }
-    for p in 0..k {
-        // SAFETY: row p of the panel, and place p of the lines.
-        unsafe {
-            let row = panel.add(p * width);
-            let from = start.offset(p as isize * k_step);
-            if step == 1 {
-                row.copy_from_nonoverlapping(from, count);
-            } else {
-                for i in 0..count {
-                    *row.add(i) = *from.offset(i as isize * step);
-                }
-            }
-            row.add(count).write_bytes(0, width - count);
+    let lanes = T::lanes::<S>();
+    // SAFETY: by the caller's promise; whole registers are read only where there are enough lines.
+    unsafe {
+        match width / lanes {
+            1 if step == 1 && available >= lanes => copy::<T, S, 1>(lines, k, panel),
+            2 if step == 1 && available >= 2 * lanes => copy::<T, S, 2>(lines, k, panel),
+            _ => gather(simd, lines, count, k, panel, width),
         }
     }
+}
+
+/// Copies W registers of adjacent lines.
+///
+/// # Safety
+/// As [`pack`], with at least W registers of lines and as much width.
+#[inline(always)]
+unsafe fn copy<T: Float, S: Simd, const W: usize>(lines: Lines<T>, k: usize, panel: *mut T) {
+    let mut from = lines.start.cast::<[T::Lanes<S>; W]>();
+    let mut to = panel.cast::<[T::Lanes<S>; W]>();
+    for _ in 0..k {
+        prefetch(from.cast::<T>().wrapping_offset(16 * lines.k_step));
+        // SAFETY: by the caller's promise; the copies need no alignment.
+        unsafe { to.write_unaligned(from.read_unaligned()) };
+        from = from.cast::<T>().wrapping_offset(lines.k_step).cast();
+        to = to.wrapping_add(1);
+    }
+}
+
+/// Copies lines in any layout, and fills up with zeros.
+///
+/// # Safety
+/// As [`pack`].
+#[inline(always)]
+unsafe fn gather<T: Float, S: Simd>(
+    simd: S,
+    lines: Lines<T>,
+    count: usize,
+    k: usize,
+    panel: *mut T,
+    width: usize,
+) {
+    for p in 0..k {
+        // SAFETY: row p of the panel, and place p of the lines; they do not overlap, because the
+        // panel is ours alone.
+        unsafe {
+            let row = std::slice::from_raw_parts_mut(panel.add(p * width), width);
+            let from = lines.at(p).start;
+            if lines.step == 1 {
+                let from = std::slice::from_raw_parts(from, count);
+                for (to, from) in row.chunks_mut(T::lanes::<S>()).zip(parts::<T, S>(from)) {
+                    Vector::load(simd, from).store(to);
+                }
+            } else {
+                for (i, x) in row[..count].iter_mut().enumerate() {
+                    *x = *from.offset(i as isize * lines.step);
+                }
+                row[count..].fill(T::ZERO);
+            }
+        }
+    }
+}
+
+/// A slice in parts of a register each; the rest, then empty parts without end.
+#[inline(always)]
+fn parts<T: Float, S: Simd>(slice: &[T]) -> impl Iterator<Item = &[T]> {
+    let (lanes, len) = (T::lanes::<S>(), slice.len());
+    (0..).map(move |i: usize| &slice[len.min(i * lanes)..len.min((i + 1) * lanes)])
+}
+
+/// Asks for the memory at an address, which need not exist, to be brought into cache: places of
+/// lines lie too far apart for the hardware to guess.
+#[inline(always)]
+pub(super) fn prefetch<T>(at: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch neither reads nor writes as far as the program can see.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
 }

@@ -188,3 +188,142 @@ proptest! {
         });
     }
 }
+
+fn on_threads<R: Send>(threads: usize, body: impl FnOnce() -> R + Send) -> R {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(body)
+}
+
+/// Computes one product several times on each number of threads and compares the bits.
+fn check_threads<T: Float>((m, n, k): (usize, usize, usize), layouts: (usize, usize)) {
+    let a = Case::<T>::new((m, k), layouts.0, 1);
+    let b = Case::<T>::new((k, n), layouts.1, 2);
+    let product = || {
+        let mut c = vec![T::NAN; m * n];
+        let out = MatrixMut::row_major(&mut c, m, n);
+        let relu = Epilogue::Act(Activation::Relu);
+        gemm(a.matrix(), b.matrix(), out, T::ONE, Accumulate::Replace, relu);
+        c.into_iter().map(T::to_bits_u64).collect::<Vec<_>>()
+    };
+    let expected = on_threads(1, product);
+    for threads in [2, 3, 8] {
+        on_threads(threads, || {
+            for _ in 0..5 {
+                assert!(product() == expected, "({m}, {n}, {k}) on {threads} threads");
+            }
+        });
+    }
+}
+
+#[test]
+fn bits_do_not_depend_on_threads() {
+    for shape in [(130, 513, 300), (700, 40, 500), (33, 10, 4096), (1, 2000, 700), (900, 1, 900)] {
+        for layouts in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+            check_threads::<f32>(shape, layouts);
+            check_threads::<f64>(shape, layouts);
+        }
+    }
+}
+
+/// The shape of faer-rs issue 273: a wide row-major product whose operand is mostly zero blocks.
+#[test]
+fn wide_products_with_zero_blocks_are_right() {
+    let (m, n, k) = (40, 5018, 64);
+    let a = Case::<f64>::new((m, k), 0, 3);
+    let mut b = Case::<f64>::new((k, n), 0, 4);
+    for (index, x) in b.data.iter_mut().enumerate() {
+        if index % n < 4000 {
+            *x = 0.0;
+        }
+    }
+    let mut c = vec![f64::NAN; m * n];
+    let out = MatrixMut::row_major(&mut c, m, n);
+    gemm(a.matrix(), b.matrix(), out, 1.0, Accumulate::Replace, Epilogue::None);
+    for (index, (sum, size)) in naive(&a, &b).into_iter().enumerate() {
+        assert!((c[index] - sum).abs() <= k as f64 * f64::EPSILON * size, "element {index}");
+    }
+}
+
+#[test]
+fn infinities_and_nan_travel() {
+    let (a, b) = ([f32::INFINITY, 1.0, 0.0, f32::NAN], [1.0, 0.0, 0.0, 1.0]);
+    let mut c = [0.0_f32; 4];
+    let (a, b) = (Matrix::row_major(&a, 2, 2), Matrix::row_major(&b, 2, 2));
+    let out = MatrixMut::row_major(&mut c, 2, 2);
+    gemm(a, b, out, 1.0, Accumulate::Replace, Epilogue::Act(Activation::Relu));
+    // Row 0: inf * 1 + 1 * 0, and inf * 0 + 1 * 1. Row 1: both sums have a NaN term.
+    assert!(c[0] == f32::INFINITY && c[1].is_nan() && c[2].is_nan() && c[3].is_nan(), "{c:?}");
+}
+
+/// A batch of two axes: A repeats along the first, B along the second.
+#[test]
+fn batches_step_and_repeat() {
+    let (m, n, k, first, second) = (5, 7, 9, 3, 4);
+    let (a, b) = (values::<f32>(second * m * k, 1), values::<f32>(first * k * n, 2));
+    let c_step = m * n + 2;
+    let mut c = vec![GUARD as f32; first * second * c_step];
+    let axes = [
+        BatchAxis { len: first, a_step: 0, b_step: (k * n) as isize },
+        BatchAxis { len: second, a_step: (m * k) as isize, b_step: 0 },
+    ];
+    let (a0, b0) = (Matrix::row_major(&a, m, k), Matrix::row_major(&b, k, n));
+    let out = MatrixMut::row_major(&mut c, m, n);
+    gemm_batched(&axes, a0, b0, out, c_step, 1.0, Accumulate::Replace, Epilogue::None);
+    for product in 0..first * second {
+        let (a, b) = (&a[product % second * m * k..], &b[product / second * k * n..]);
+        let mut expected = vec![GUARD as f32; c_step];
+        let out = MatrixMut::row_major(&mut expected, m, n);
+        let (a, b) = (Matrix::row_major(a, m, k), Matrix::row_major(b, k, n));
+        gemm(a, b, out, 1.0, Accumulate::Replace, Epilogue::None);
+        assert_eq!(c[product * c_step..][..c_step], expected, "product {product}");
+    }
+}
+
+#[test]
+fn large_batches_run_on_threads() {
+    let (count, m, n, k) = (64, 20, 30, 40);
+    let (a, b) = (values::<f64>(count * m * k, 1), values::<f64>(k * n, 2));
+    let product = |axes: &[BatchAxis], rows: usize, c_step: usize| {
+        let mut c = vec![f64::NAN; count * m * n];
+        let (a, b) = (Matrix::row_major(&a, rows, k), Matrix::row_major(&b, k, n));
+        let out = MatrixMut::row_major(&mut c, rows, n);
+        gemm_batched(axes, a, b, out, c_step, 1.0, Accumulate::Replace, Epilogue::None);
+        c
+    };
+    let axes = [BatchAxis { len: count, a_step: (m * k) as isize, b_step: 0 }];
+    let batch = on_threads(3, || product(&axes, m, m * n));
+    assert_eq!(batch, product(&[], count * m, 0));
+}
+
+/// Calls `product` and gives the message of its panic.
+fn refusal(product: impl FnOnce() + std::panic::UnwindSafe) -> String {
+    *std::panic::catch_unwind(product).unwrap_err().downcast::<String>().unwrap()
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let shapes = refusal(|| {
+        let (a, b, mut c) = ([0.0_f32; 6], [0.0; 6], [0.0; 4]);
+        let (a, b) = (Matrix::row_major(&a, 2, 3), Matrix::row_major(&b, 2, 3));
+        let out = MatrixMut::row_major(&mut c, 2, 2);
+        gemm(a, b, out, 1.0, Accumulate::Add, Epilogue::Bias(&[1.0; 5]));
+    });
+    assert_eq!(
+        shapes,
+        "gemm: needs (m, k), (k, n) into (m, n), bias (n); \
+         got [2, 3], [2, 3] into [2, 2], bias [5]"
+    );
+    let short = refusal(|| _ = Matrix::row_major(&[0.0_f32; 5], 2, 3));
+    assert_eq!(short, "matrix: needs elements 0 to 5; got a slice of 5");
+    let negative = refusal(|| _ = Matrix::new(&[0.0_f32; 5], 1, (2, 2), (-2, 1)));
+    assert_eq!(negative, "matrix: needs elements -1 to 2; got a slice of 5");
+    let narrow = refusal(|| _ = MatrixMut::new(&mut [0.0_f32; 9], 3, 3, 2));
+    assert_eq!(narrow, "matrix: needs a row stride of at least 3; got 2");
+    let overlap = refusal(|| {
+        let (a, mut c) = ([0.0_f32; 8], [0.0; 8]);
+        let axes = [BatchAxis { len: 2, a_step: 4, b_step: 0 }];
+        let matrix = Matrix::row_major(&a, 2, 2);
+        let out = MatrixMut::row_major(&mut c, 2, 2);
+        gemm_batched(&axes, matrix, matrix, out, 3, 1.0, Accumulate::Add, Epilogue::None);
+    });
+    assert_eq!(overlap, "gemm_batched: needs results at least 4 elements apart; got 3");
+}

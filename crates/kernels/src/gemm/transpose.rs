@@ -20,14 +20,27 @@ pub(super) unsafe fn transpose<T: Float>(
 ) {
     #[cfg(target_arch = "x86_64")]
     if width.is_multiple_of(8) && std::arch::is_x86_feature_detected!("avx") {
-        // SAFETY: AVX is there; the rest by the caller's promise. The casts are to the type's own
-        // name.
+        let wide = width.is_multiple_of(16) && std::arch::is_x86_feature_detected!("avx512f");
+        // SAFETY: the instructions are there; the rest by the caller's promise. The casts are to
+        // the type's own name.
         return unsafe {
             match T::DTYPE {
                 DType::F32 => {
-                    x86::f32((src.cast(), src_row), count, k, (dst.cast(), dst_row), width)
+                    let (src, dst) = ((src.cast(), src_row), (dst.cast(), dst_row));
+                    if wide {
+                        avx512::f32(src, count, k, dst, width)
+                    } else {
+                        avx::f32(src, count, k, dst, width)
+                    }
                 }
-                _ => x86::f64((src.cast(), src_row), count, k, (dst.cast(), dst_row), width),
+                _ => {
+                    let (src, dst) = ((src.cast(), src_row), (dst.cast(), dst_row));
+                    if wide {
+                        avx512::f64(src, count, k, dst, width)
+                    } else {
+                        avx::f64(src, count, k, dst, width)
+                    }
+                }
             }
         };
     }
@@ -47,7 +60,7 @@ fn row(i: usize, count: usize) -> isize {
 /// Blocks of 8 by 8 (f32) and 4 by 4 (f64) in AVX registers: half-register loads put both halves
 /// in place, and two or one layers of shuffles do the rest. `width` is a multiple of 8.
 #[cfg(target_arch = "x86_64")]
-mod x86 {
+mod avx {
     use std::arch::x86_64::*;
 
     use super::row;
@@ -62,23 +75,27 @@ mod x86 {
         (dst, dst_row): (*mut f32, usize),
         width: usize,
     ) {
-        for first in (0..width).step_by(8) {
-            let mut rows = [src; 8];
-            for (i, pointer) in rows.iter_mut().enumerate() {
-                *pointer = src.wrapping_offset(row(first + i, count) * src_row);
-            }
-            let mut p = 0;
-            while p + 8 <= k {
-                // SAFETY: elements p to p + 7 of existing rows, and rows p to p + 7 of dst.
-                unsafe { block_f32(&rows, p, dst.add(p * dst_row + first), dst_row) };
-                p += 8;
-            }
-            for p in p..k {
-                for (i, pointer) in rows.iter().enumerate() {
-                    // SAFETY: as above, one element at a time.
-                    unsafe { *dst.add(p * dst_row + first + i) = *pointer.add(p) };
+        // Sixteen elements at a time: a whole line of memory from every row.
+        let mut p = 0;
+        while p < k {
+            let end = k.min(p + 16);
+            for first in (0..width).step_by(8) {
+                let rows: [*const f32; 8] =
+                    std::array::from_fn(|i| src.wrapping_offset(row(first + i, count) * src_row));
+                let mut p = p;
+                while p + 8 <= end {
+                    // SAFETY: elements p to p + 7 of existing rows, and rows p to p + 7 of dst.
+                    unsafe { block_f32(&rows, p, dst.add(p * dst_row + first), dst_row) };
+                    p += 8;
+                }
+                for p in p..end {
+                    for (i, row) in rows.iter().enumerate() {
+                        // SAFETY: as above, one element at a time.
+                        unsafe { *dst.add(p * dst_row + first + i) = *row.add(p) };
+                    }
                 }
             }
+            p = end;
         }
     }
 
@@ -117,23 +134,27 @@ mod x86 {
         (dst, dst_row): (*mut f64, usize),
         width: usize,
     ) {
-        for first in (0..width).step_by(4) {
-            let mut rows = [src; 4];
-            for (i, pointer) in rows.iter_mut().enumerate() {
-                *pointer = src.wrapping_offset(row(first + i, count) * src_row);
-            }
-            let mut p = 0;
-            while p + 4 <= k {
-                // SAFETY: elements p to p + 3 of existing rows, and rows p to p + 3 of dst.
-                unsafe { block_f64(&rows, p, dst.add(p * dst_row + first), dst_row) };
-                p += 4;
-            }
-            for p in p..k {
-                for (i, pointer) in rows.iter().enumerate() {
-                    // SAFETY: as above, one element at a time.
-                    unsafe { *dst.add(p * dst_row + first + i) = *pointer.add(p) };
+        // Eight elements at a time: a whole line of memory from every row.
+        let mut p = 0;
+        while p < k {
+            let end = k.min(p + 8);
+            for first in (0..width).step_by(4) {
+                let rows: [*const f64; 4] =
+                    std::array::from_fn(|i| src.wrapping_offset(row(first + i, count) * src_row));
+                let mut p = p;
+                while p + 4 <= end {
+                    // SAFETY: elements p to p + 3 of existing rows, and rows p to p + 3 of dst.
+                    unsafe { block_f64(&rows, p, dst.add(p * dst_row + first), dst_row) };
+                    p += 4;
+                }
+                for p in p..end {
+                    for (i, row) in rows.iter().enumerate() {
+                        // SAFETY: as above, one element at a time.
+                        unsafe { *dst.add(p * dst_row + first + i) = *row.add(p) };
+                    }
                 }
             }
+            p = end;
         }
     }
 
@@ -156,5 +177,128 @@ mod x86 {
                 _mm256_storeu_pd(out.add(dst_row), _mm256_unpackhi_pd(r0, r1));
             }
         }
+    }
+}
+
+/// Blocks of 16 by 16 (f32) and 8 by 8 (f64) in AVX-512 registers: shuffles within 128-bit lanes
+/// bring together what belongs to a column, and two layers of lane shuffles line it up. A row's
+/// part of a block is a whole line of memory. `width` is a multiple of 16.
+#[cfg(target_arch = "x86_64")]
+mod avx512 {
+    use std::arch::x86_64::*;
+
+    use super::row;
+
+    /// # Safety
+    /// As [`super::transpose`], and `width` is a multiple of 16.
+    #[target_feature(enable = "avx512f")]
+    pub(super) unsafe fn f32(
+        (src, src_row): (*const f32, isize),
+        count: usize,
+        k: usize,
+        (dst, dst_row): (*mut f32, usize),
+        width: usize,
+    ) {
+        for first in (0..width).step_by(16) {
+            let rows: [*const f32; 16] =
+                std::array::from_fn(|i| src.wrapping_offset(row(first + i, count) * src_row));
+            for p in (0..k).step_by(16) {
+                let rest = (k - p).min(16);
+                let mask = u16::MAX >> (16 - rest);
+                // SAFETY: the mask keeps to the rows' ends, and rows p to p + rest exist in dst.
+                unsafe {
+                    let block = rows.map(|row| _mm512_maskz_loadu_ps(mask, row.wrapping_add(p)));
+                    let columns = transposed_f32(block);
+                    for (j, column) in columns.into_iter().enumerate().take(rest) {
+                        _mm512_storeu_ps(dst.add((p + j) * dst_row + first), column);
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn transposed_f32(rows: [__m512; 16]) -> [__m512; 16] {
+        let mut columns = rows;
+        // Four rows at a time: register c of four gets columns c, 4 + c, 8 + c, 12 + c, one per
+        // lane, of its four rows.
+        for four in columns.as_chunks_mut::<4>().0 {
+            let [a, b, c, d] = *four;
+            let (ab, ab_high) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+            let (cd, cd_high) = (_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+            let pairs = |x, y| (_mm512_castps_pd(x), _mm512_castps_pd(y));
+            let (x, y) = pairs(ab, cd);
+            let (z, w) = pairs(ab_high, cd_high);
+            *four = [
+                _mm512_castpd_ps(_mm512_unpacklo_pd(x, y)),
+                _mm512_castpd_ps(_mm512_unpackhi_pd(x, y)),
+                _mm512_castpd_ps(_mm512_unpacklo_pd(z, w)),
+                _mm512_castpd_ps(_mm512_unpackhi_pd(z, w)),
+            ];
+        }
+        for c in 0..4 {
+            let [a, b, d, e] = [columns[c], columns[4 + c], columns[8 + c], columns[12 + c]];
+            let (even, odd) =
+                (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
+            let (even_high, odd_high) =
+                (_mm512_shuffle_f32x4::<0x88>(d, e), _mm512_shuffle_f32x4::<0xdd>(d, e));
+            columns[c] = _mm512_shuffle_f32x4::<0x88>(even, even_high);
+            columns[4 + c] = _mm512_shuffle_f32x4::<0x88>(odd, odd_high);
+            columns[8 + c] = _mm512_shuffle_f32x4::<0xdd>(even, even_high);
+            columns[12 + c] = _mm512_shuffle_f32x4::<0xdd>(odd, odd_high);
+        }
+        columns
+    }
+
+    /// # Safety
+    /// As [`super::transpose`], and `width` is a multiple of 16.
+    #[target_feature(enable = "avx512f")]
+    pub(super) unsafe fn f64(
+        (src, src_row): (*const f64, isize),
+        count: usize,
+        k: usize,
+        (dst, dst_row): (*mut f64, usize),
+        width: usize,
+    ) {
+        for first in (0..width).step_by(8) {
+            let rows: [*const f64; 8] =
+                std::array::from_fn(|i| src.wrapping_offset(row(first + i, count) * src_row));
+            for p in (0..k).step_by(8) {
+                let rest = (k - p).min(8);
+                let mask = u8::MAX >> (8 - rest);
+                // SAFETY: the mask keeps to the rows' ends, and rows p to p + rest exist in dst.
+                unsafe {
+                    let block = rows.map(|row| _mm512_maskz_loadu_pd(mask, row.wrapping_add(p)));
+                    let columns = transposed_f64(block);
+                    for (j, column) in columns.into_iter().enumerate().take(rest) {
+                        _mm512_storeu_pd(dst.add((p + j) * dst_row + first), column);
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn transposed_f64(rows: [__m512d; 8]) -> [__m512d; 8] {
+        let mut columns = rows;
+        // Two rows at a time: register c of two gets columns c, 2 + c, 4 + c, 6 + c of its rows.
+        for two in columns.as_chunks_mut::<2>().0 {
+            let [a, b] = *two;
+            *two = [_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b)];
+        }
+        for c in 0..2 {
+            let [a, b, d, e] = [columns[c], columns[2 + c], columns[4 + c], columns[6 + c]];
+            let (even, odd) =
+                (_mm512_shuffle_f64x2::<0x88>(a, b), _mm512_shuffle_f64x2::<0xdd>(a, b));
+            let (even_high, odd_high) =
+                (_mm512_shuffle_f64x2::<0x88>(d, e), _mm512_shuffle_f64x2::<0xdd>(d, e));
+            columns[c] = _mm512_shuffle_f64x2::<0x88>(even, even_high);
+            columns[2 + c] = _mm512_shuffle_f64x2::<0x88>(odd, odd_high);
+            columns[4 + c] = _mm512_shuffle_f64x2::<0xdd>(even, even_high);
+            columns[6 + c] = _mm512_shuffle_f64x2::<0xdd>(odd, odd_high);
+        }
+        columns
     }
 }

@@ -126,7 +126,9 @@ impl Leading {
     }
 }
 
-/// A leader, its helpers, and the loop they are at.
+/// A leader, its helpers, and the loop they are at. The word and the loop share a cache line, so
+/// that a helper that sees the word change has the loop too.
+#[repr(C, align(128))]
 struct Team {
     /// Which loop (from bit 16), whether helpers may still join it ([`OPEN`]), and how many are in.
     word: AtomicU64,
