@@ -126,14 +126,7 @@ pub(super) unsafe fn run<T: Float, S: Simd>(simd: S, rows: usize, call: Call<T>)
 /// # Safety
 /// As [`run`].
 #[inline(always)]
-unsafe fn sized<
-    T: Float,
-    S: Simd,
-    const MR: usize,
-    const NV: usize,
-    const IN_PLACE: bool,
-    const COPY: bool,
->(
+unsafe fn sized<T: Float, S: Simd, const MR: usize, const NV: usize, const IN_PLACE: bool>(
     simd: S,
     call: Call<T>,
 ) {
@@ -162,14 +155,7 @@ impl<T: Float, const MR: usize, const NV: usize, const IN_PLACE: bool> WithSimd
 /// # Safety
 /// As [`run`].
 #[inline(always)]
-unsafe fn multiply<
-    T: Float,
-    S: Simd,
-    const MR: usize,
-    const NV: usize,
-    const IN_PLACE: bool,
-    const COPY: bool,
->(
+unsafe fn multiply<T: Float, S: Simd, const MR: usize, const NV: usize, const IN_PLACE: bool>(
     simd: S,
     call: &Call<T>,
 ) -> [[Vector<T, S>; NV]; MR] {
