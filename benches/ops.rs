@@ -3,6 +3,7 @@
 mod roofline;
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use backstitch::registry::{OpSpec, Slope, specs};
 use backstitch::{Rng, Tensor};
@@ -29,6 +30,9 @@ fn bench(criterion: &mut criterion::Criterion<Roofline>, spec: &OpSpec) {
         false => Throughput::Bytes((4.0 * cost.elements) as u64),
     };
     let mut group = criterion.benchmark_group(spec.name);
+    // Short, because there are hundreds of them.
+    group.warm_up_time(Duration::from_millis(80)).measurement_time(Duration::from_millis(240));
+    group.sample_size(10);
     group.throughput(throughput);
     group.bench_function("forward", |b| b.iter(|| black_box((spec.build.f32)(&x))));
     if matches!(spec.slope, Slope::Smooth | Slope::Kinks(_)) {

@@ -142,6 +142,7 @@ pub fn criterion() -> Criterion<Roofline> {
         .warm_up_time(Duration::from_millis(200))
         .measurement_time(Duration::from_millis(600))
         .sample_size(20)
+        .nresamples(2000)
         .without_plots()
         .with_measurement(Roofline { clock: WallTime, machine: Machine::calibrate() })
         .configure_from_args()
