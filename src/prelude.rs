@@ -1,6 +1,10 @@
 //! What most programs use: `use backstitch::prelude::*;`.
 
-pub use backstitch_data::{Dataset, FlatImages, Images, Loader, LoaderState, TensorDataset, mnist};
+pub use backstitch_data::{
+    ColorJitter, CsvOptions, Cutout, Dataset, Encoder, Feature, FlatImages, Images, Loader,
+    LoaderState, MemoryDataset, Normalize, RandomCrop, RandomHorizontalFlip, RandomRotation, Table,
+    TensorDataset, Transform, mnist, split,
+};
 pub use backstitch_nn::*;
 pub use backstitch_tensor::{
     CrossEntropy, Float, Gradients, Module, Param, Reduction, Rng, Running, Tensor,

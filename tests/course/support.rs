@@ -94,3 +94,21 @@ pub fn alone(name: &str, body: impl FnOnce()) {
     let said = String::from_utf8_lossy(&run.stdout);
     assert!(run.status.success() && said.contains("1 passed"), "{said}");
 }
+
+/// The 1,797 handwritten digits of 8 x 8 pixels that come with Backstitch, from 0 to 1.
+pub fn digits() -> (Tensor, Tensor<i64>) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/data/digits/digits.csv.gz");
+    let options = CsvOptions { header: false, ..CsvOptions::default() };
+    let table = Table::read(path, &options).unwrap();
+    let names: Vec<String> = (0..10).map(|digit| digit.to_string()).collect();
+    let pixels = table.tensor(&table.columns()[..64]).unwrap();
+    (pixels / 16.0, table.labels("64", &names).unwrap())
+}
+
+/// Mean and variance of all elements.
+pub fn moments<T: Float>(x: &Tensor<T>) -> (f64, f64) {
+    let x = x.to_vec();
+    let mean = x.iter().map(|x| x.to_f64()).sum::<f64>() / x.len() as f64;
+    let squares = x.iter().map(|x| (x.to_f64() - mean).powi(2));
+    (mean, squares.sum::<f64>() / x.len() as f64)
+}
