@@ -1,16 +1,15 @@
-//! Indexing by integers: gather elements along an axis, and add elements to places along one.
+//! Indexing by integers: elements and rows picked along an axis, one-hot rows, places of truth.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::disjoint::Disjoint;
+use crate::element::per_element;
 use crate::reduce::Split;
-use crate::{Element, Float, par};
+use crate::{Element, arch, par};
 
-/// Elements of a task that copies rows.
+/// Elements of a task.
 const TASK: usize = 16 * 1024;
-
-/// Columns that one task owns.
-const STRIP: usize = 128;
 
 /// An index that lies outside its axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,10 +40,21 @@ impl fmt::Display for BadIndex {
 /// The first index that does not.
 pub fn check(idx: &[i64], size: usize) -> Result<(), BadIndex> {
     // The negative ones turn into huge numbers.
-    match idx.iter().position(|&i| i as u64 >= size as u64) {
+    let outside = |&i: &i64| i as u64 >= size as u64;
+    let is_bad = |block: &[i64]| block.iter().fold(false, |bad, i| bad | outside(i));
+    let any_bad = arch::dispatch(
+        #[inline(always)]
+        || idx.chunks(1024).any(is_bad),
+    );
+    match any_bad.then(|| idx.iter().position(outside)).flatten() {
         Some(position) => Err(BadIndex { position, index: idx[position], size }),
         None => Ok(()),
     }
+}
+
+/// What a kernel that met indices outside the axis returns: the first of them.
+pub(crate) fn verdict(all_inside: bool, idx: &[i64], size: usize) -> Result<(), BadIndex> {
+    if all_inside { Ok(()) } else { check(idx, size) }
 }
 
 /// `out[o, j, i] = x[o, idx[o, j, i], i]`: picks along an axis.
@@ -52,7 +62,7 @@ pub fn check(idx: &[i64], size: usize) -> Result<(), BadIndex> {
 /// `x` is seen as `split`, `idx` and `out` as `[outer, count, inner]`.
 ///
 /// # Errors
-/// When an index lies outside the axis; `out` is then as it was.
+/// When an index lies outside the axis; `out` then holds anything.
 ///
 /// # Panics
 /// When the lengths do not fit.
@@ -70,60 +80,50 @@ pub fn gather<T: Element>(
         idx.len(),
         out.len()
     );
-    check(idx, split.axis)?;
-    let (inner, per_outer) = (split.inner, out.len() / split.outer.max(1));
     if out.is_empty() {
         return Ok(());
     }
-    let plane = split.axis * inner;
-    par::chunks_mut(out, per_outer, 4 * idx.len(), |o, out| {
-        let (x, idx) = (&x[o * plane..][..plane], &idx[o * per_outer..][..per_outer]);
-        for (out, idx) in out.chunks_mut(inner).zip(idx.chunks(inner)) {
-            for (i, (out, &at)) in out.iter_mut().zip(idx).enumerate() {
-                *out = x[at as usize * inner + i];
-            }
-        }
-    });
-    Ok(())
+    let inside = per_element!(
+        T: pick(x: &[T], split: Split, idx: &[i64], out: &mut [T]) -> bool
+    );
+    verdict(inside, idx, split.axis)
 }
 
-/// `out[o, idx[o, j, i], i] += x[o, j, i]`: adds along an axis, in rising order of `j`.
-///
-/// `out` is seen as `split`, `idx` and `x` as `[outer, count, inner]`.
-///
-/// # Errors
-/// When an index lies outside the axis; `out` is then as it was.
-///
-/// # Panics
-/// When the lengths do not fit.
-pub fn scatter_add<T: Float>(
-    x: &[T],
-    idx: &[i64],
-    split: Split,
-    out: &mut [T],
-) -> Result<(), BadIndex> {
-    assert!(
-        out.len() == split.elements() && idx.len() == x.len(),
-        "scatter_add: needs {} results and as many indices as elements; got {}, {} and {}",
-        split.elements(),
-        out.len(),
-        idx.len(),
-        x.len()
-    );
-    check(idx, split.axis)?;
-    let (inner, per_outer) = (split.inner, x.len() / split.outer.max(1));
-    if x.is_empty() {
-        return Ok(());
-    }
-    par::chunks_mut(out, split.axis * inner, 4 * idx.len(), |o, out| {
-        let (x, idx) = (&x[o * per_outer..][..per_outer], &idx[o * per_outer..][..per_outer]);
-        for (x, idx) in x.chunks(inner).zip(idx.chunks(inner)) {
-            for (i, (&x, &at)) in x.iter().zip(idx).enumerate() {
-                out[at as usize * inner + i] += x;
+/// [`gather`]; says whether all indices lie inside the axis.
+fn pick<T: Element>(x: &[T], split: Split, idx: &[i64], out: &mut [T]) -> bool {
+    let Split { outer, axis, inner } = split;
+    let count = out.len() / (outer * inner);
+    let group = TASK.div_ceil(inner);
+    let parts = count.div_ceil(group);
+    let all_inside = AtomicBool::new(true);
+    let out = Disjoint::new(out);
+    par::for_each(outer * parts, 3 * idx.len(), |task| {
+        let (o, first) = (task / parts, task % parts * group);
+        let range = (o * count + first) * inner..(o * count + count.min(first + group)) * inner;
+        // SAFETY: each part of each outer index belongs to one task.
+        let out = unsafe { out.range(range.clone()) };
+        let (x, idx) = (&x[o * axis * inner..][..axis * inner], &idx[range]);
+        let mut inside = true;
+        if inner == 1 {
+            for (out, &at) in out.iter_mut().zip(idx) {
+                let found = x.get(at as usize);
+                inside &= found.is_some();
+                *out = found.copied().unwrap_or_default();
+            }
+        } else {
+            for (out, idx) in out.chunks_exact_mut(inner).zip(idx.chunks_exact(inner)) {
+                for (i, (out, &at)) in out.iter_mut().zip(idx).enumerate() {
+                    let at = at as usize;
+                    inside &= at < axis;
+                    *out = if at < axis { x[at * inner + i] } else { T::default() };
+                }
             }
         }
+        if !inside {
+            all_inside.store(false, Ordering::Relaxed);
+        }
     });
-    Ok(())
+    all_inside.into_inner()
 }
 
 /// `out[o, j, i] = x[o, idx[j], i]`: picks whole rows along an axis; an embedding's forward.
@@ -164,53 +164,6 @@ pub fn index_select<T: Element>(
     Ok(())
 }
 
-/// `out[o, idx[j], i] += x[o, j, i]`: adds whole rows along an axis; an embedding's backward.
-///
-/// `out` is seen as `split`, `x` as `[outer, idx.len(), inner]`. Threads own columns, and each
-/// element receives its terms in rising order of `j`, whatever their number.
-///
-/// # Errors
-/// When an index lies outside the axis; `out` is then as it was.
-///
-/// # Panics
-/// When the lengths do not fit.
-pub fn index_add<T: Float>(
-    x: &[T],
-    idx: &[i64],
-    split: Split,
-    out: &mut [T],
-) -> Result<(), BadIndex> {
-    let Split { outer, axis, inner } = split;
-    assert!(
-        out.len() == split.elements() && x.len() == outer * idx.len() * inner,
-        "index_add: needs {} results and {} elements; got {} and {}",
-        split.elements(),
-        outer * idx.len() * inner,
-        out.len(),
-        x.len()
-    );
-    check(idx, axis)?;
-    if x.is_empty() {
-        return Ok(());
-    }
-    let strips = inner.div_ceil(STRIP);
-    let out = Disjoint::new(out);
-    par::for_each(outer * strips, x.len(), |unit| {
-        let (o, column) = (unit / strips, unit % strips * STRIP);
-        let width = STRIP.min(inner - column);
-        for (j, &at) in idx.iter().enumerate() {
-            let to = (o * axis + at as usize) * inner + column;
-            let x = &x[(o * idx.len() + j) * inner + column..][..width];
-            // SAFETY: each strip of each outer index belongs to one unit.
-            let out = unsafe { out.range(to..to + width) };
-            for (out, &x) in out.iter_mut().zip(x) {
-                *out += x;
-            }
-        }
-    });
-    Ok(())
-}
-
 /// `out[j, c] = 1` where `c` is `idx[j]`, else 0; `out` is `[idx.len(), classes]`.
 ///
 /// # Errors
@@ -233,22 +186,67 @@ pub fn one_hot<T: Element>(idx: &[i64], classes: usize, out: &mut [T]) -> Result
     Ok(())
 }
 
+/// The indices of the elements of `mask`, of shape `shape`, that are set: `out` is
+/// `[count of them, axes]`, in row-major order.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn nonzero(mask: &[bool], shape: &[usize], out: &mut [i64]) {
+    let rank = shape.len();
+    let count = mask.iter().filter(|&&set| set).count();
+    assert!(
+        mask.len() == shape.iter().product::<usize>() && out.len() == count * rank,
+        "nonzero: needs a mask of shape {shape:?} and {} results; got {} and {}",
+        count * rank,
+        mask.len(),
+        out.len()
+    );
+    let mut left = out;
+    for (flat, _) in mask.iter().enumerate().filter(|&(_, &set)| set) {
+        let (row, rest) = left.split_at_mut(rank);
+        let mut part = flat;
+        for (slot, &size) in row.iter_mut().zip(shape).rev() {
+            *slot = (part % size) as i64;
+            part /= size;
+        }
+        left = rest;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{assert_same_on_threads, bits, indices, values};
 
     const SPLIT: Split = Split { outer: 2, axis: 3, inner: 2 };
 
     #[test]
-    fn scatter_add_reverses_gather() {
-        let x: Vec<f64> = (0..12).map(f64::from).collect();
-        let idx = [2, 0, 2, 1, 0, 0, 1, 2];
-        let mut picked = [f64::NAN; 8];
-        gather(&x, SPLIT, &idx, &mut picked).unwrap();
-        assert_eq!(picked, [4.0, 1.0, 4.0, 3.0, 6.0, 7.0, 8.0, 11.0]);
-        let mut sums = [0.0; 12];
-        scatter_add(&picked, &idx, SPLIT, &mut sums).unwrap();
-        assert_eq!(sums, [0.0, 1.0, 0.0, 3.0, 8.0, 0.0, 6.0, 7.0, 8.0, 0.0, 0.0, 11.0]);
+    fn gather_equals_its_twin() {
+        for (outer, axis, inner, count) in
+            [(2, 3, 2, 2), (1, 50, 1, 40_000), (1, 70, 300, 90), (3, 1, 1, 4), (1, 4, 3, 0)]
+        {
+            let split = Split { outer, axis, inner };
+            let x: Vec<f64> = values(split.elements(), 1);
+            let idx = indices(outer * count * inner, axis, 2);
+            let pick = || {
+                let mut picked = vec![f64::NAN; idx.len()];
+                gather(&x, split, &idx, &mut picked).unwrap();
+                picked
+            };
+            for (at, p) in pick().into_iter().enumerate() {
+                let (o, i) = (at / inner / count, at % inner);
+                assert_eq!(p, x[(o * axis + idx[at] as usize) * inner + i]);
+            }
+            assert_same_on_threads(|| bits(&pick()));
+        }
+    }
+
+    #[test]
+    fn nonzero_walks_row_by_row() {
+        let mut out = [9; 6];
+        nonzero(&[true, false, false, false, true, true], &[2, 3], &mut out);
+        assert_eq!(out, [0, 0, 1, 1, 1, 2]);
+        nonzero(&[true], &[], &mut []);
     }
 
     #[test]
@@ -259,38 +257,8 @@ mod tests {
             let error = gather(&x, SPLIT, &[0, 0, bad, 0], &mut out).unwrap_err();
             assert_eq!(error, BadIndex { position: 2, index: bad, size: 3 });
         }
-        assert_eq!(out, [7.0; 4]);
-    }
-
-    #[test]
-    fn index_add_reverses_index_select() {
-        use crate::testing::{assert_same_on_threads, bits, indices, values};
-        for (outer, axis, inner, count) in
-            [(2, 3, 2, 5), (1, 50, 300, 400), (3, 1, 1, 4), (1, 4, 3, 0), (2, 3, 0, 2)]
-        {
-            let split = Split { outer, axis, inner };
-            let x: Vec<f64> = values(split.elements(), 1);
-            let idx = indices(count, axis, 2);
-            let mut picked = vec![f64::NAN; outer * count * inner];
-            index_select(&x, split, &idx, &mut picked).unwrap();
-            let mut want = vec![1.0; x.len()];
-            for (at, &p) in picked.iter().enumerate() {
-                let (o, j, i) = (at / inner / count, at / inner % count, at % inner);
-                let from = (o * axis + idx[j] as usize) * inner + i;
-                assert_eq!(p, x[from]);
-                want[from] += p;
-            }
-            let add = || {
-                let mut sums = vec![1.0; x.len()];
-                index_add(&picked, &idx, split, &mut sums).unwrap();
-                sums
-            };
-            assert_eq!(add(), want);
-            assert_same_on_threads(|| bits(&add()));
-        }
-        let bad = BadIndex { position: 1, index: 3, size: 3 };
-        assert_eq!(index_select(&[0.0f32; 12], SPLIT, &[0, 3], &mut [0.0; 8]), Err(bad));
-        assert_eq!(index_add(&[0.0f32; 8], &[0, 3], SPLIT, &mut [0.0; 12]), Err(bad));
+        assert_eq!(check(&[0, 0, 3, 0], 3), Err(BadIndex { position: 2, index: 3, size: 3 }));
+        assert_eq!(check(&[0, 2], 3), Ok(()));
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod par;
 pub mod pool;
 pub mod reduce;
 mod registers;
+pub mod scatter;
 pub mod scratch;
 pub mod simd;
 pub mod softmax;

@@ -29,7 +29,7 @@ pub use module::{
     for_each_param, for_each_param_mut,
 };
 pub use ops::operand::Operand;
-pub use ops::{BatchStatistics, CrossEntropy, Reduction};
+pub use ops::{BatchStatistics, CrossEntropy, Reduction, ScatterReduce, Unique};
 pub use reverse::Gradients;
 pub use rng::{Rng, RngState};
 pub use tensor::Tensor;

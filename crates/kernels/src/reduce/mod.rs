@@ -18,7 +18,7 @@ mod to_shape;
 mod truth;
 
 pub use arg::{argmax, argmin, max_with_index, min_with_index};
-pub use scan::{cumprod, cumsum};
+pub use scan::{argcummax, argcummin, cumprod, cumsum, logcumsumexp, recurrence};
 pub use to_shape::sum_to;
 pub use truth::{all, any, count};
 

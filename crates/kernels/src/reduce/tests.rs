@@ -78,30 +78,99 @@ fn check_extremes<T: Float>(x: &[T], split: Split, groups: &[Vec<f64>]) {
     assert_within(("min_with_index", context), &out, &want, |_| 0.0);
 }
 
-fn check_scans<T: Float>(x: &[T], split: Split) {
-    let groups = groups(&wide(x), split);
-    let eps = T::EPSILON.to_f64();
-    let mut out = vec![T::from_f64(7.0); x.len()];
-    let scanned = |step: fn(f64, f64) -> f64, start: f64| {
-        let mut want = vec![0.0; x.len()];
-        for (g, group) in groups.iter().enumerate() {
-            let (o, i) = (g / split.inner, g % split.inner);
-            let mut running = start;
-            for (a, &x) in group.iter().enumerate() {
-                running = step(running, x);
-                want[(o * split.axis + a) * split.inner + i] = running;
-            }
+/// Walks along the axis of each column, from the first element on or from the last one down, and
+/// compares what `step` makes of a state and the next elements.
+fn scanned<S: Copy>(
+    split: Split,
+    reverse: bool,
+    start: S,
+    mut step: impl FnMut(S, usize, usize) -> (S, f64),
+) -> Vec<f64> {
+    let mut want = vec![0.0; split.elements()];
+    for column in 0..split.reduced() {
+        let (o, i) = (column / split.inner, column % split.inner);
+        let mut state = start;
+        for a in 0..split.axis {
+            let a = if reverse { split.axis - 1 - a } else { a };
+            let at = (o * split.axis + a) * split.inner + i;
+            (state, want[at]) = step(state, at, a);
         }
-        want
-    };
-    cumsum(x, split, &mut out);
-    let want = scanned(|a, b| a + b, 0.0);
-    assert_within(("cumsum", split), &out, &want, |i| eps * want[i].abs());
-    cumprod(x, split, &mut out);
-    let want = scanned(|a, b| a * b, 1.0);
-    assert_within(("cumprod", split), &out, &want, |i| {
-        eps * want[i].abs() + T::MIN_POSITIVE.to_f64()
+    }
+    want
+}
+
+fn check_scans<T: Float>(x: &[T], split: Split) {
+    let (x64, eps) = (wide(x), T::EPSILON.to_f64());
+    let mut out = vec![T::from_f64(7.0); x.len()];
+    // The terms of a sum may cancel; its error is in proportion to them.
+    let depth = if size_of::<T>() == 8 { split.axis as f64 } else { 1.0 };
+    for reverse in [false, true] {
+        cumsum(x, split, reverse, &mut out);
+        let want = scanned(split, reverse, 0.0, |sum, at, _| (sum + x64[at], sum + x64[at]));
+        let terms =
+            scanned(split, reverse, 0.0, |sum, at, _| (sum + x64[at].abs(), sum + x64[at].abs()));
+        let bound = |i: usize| eps * (want[i].abs() + f64::EPSILON / eps * depth * terms[i]);
+        assert_within(("cumsum", split, reverse), &out, &want, bound);
+        cumprod(x, split, reverse, &mut out);
+        let want = scanned(split, reverse, 1.0, |p, at, _| (p * x64[at], p * x64[at]));
+        assert_within(("cumprod", split, reverse), &out, &want, |i| {
+            eps * depth * want[i].abs() + T::MIN_POSITIVE.to_f64()
+        });
+        let b: Vec<T> = x.iter().map(|&x| T::ONE - x * x).collect();
+        let a: Vec<T> = x.iter().map(|&x| x * T::from_f64(0.3)).collect();
+        recurrence(&a, &b, split, reverse, &mut out);
+        let want = scanned(split, reverse, 0.0, |h, at, _| {
+            let h = a[at].to_f64() * h + b[at].to_f64();
+            (h, h)
+        });
+        assert_within(("recurrence", split, reverse), &out, &want, |i| 2.0 * eps * want[i].abs());
+    }
+    logcumsumexp(x, split, &mut out);
+    let want = scanned(split, false, 0.0f64, |sum, at, _| {
+        let sum = sum + x64[at].exp();
+        (sum, sum.ln())
     });
+    let bound = |i: usize| eps * want[i].abs() + f64::EPSILON * (8.0 + split.axis as f64);
+    assert_within(("logcumsumexp", split), &out, &want, bound);
+    let mut places = vec![-1; x.len()];
+    for largest in [true, false] {
+        match largest {
+            true => argcummax(x, split, &mut places),
+            false => argcummin(x, split, &mut places),
+        }
+        let want = scanned(split, false, (f64::NAN, 0), |(best, place): (f64, usize), at, a| {
+            let beats = if largest { x64[at] >= best } else { x64[at] <= best };
+            let next = if a == 0 || beats { (x64[at], a) } else { (best, place) };
+            (next, next.1 as f64)
+        });
+        assert!(places.iter().zip(&want).all(|(&got, &want)| got as f64 == want), "{split:?}");
+    }
+}
+
+#[test]
+fn scans_of_special_values() {
+    let split = |axis: usize| Split { outer: 1, axis, inner: 1 };
+    let (inf, nan) = (f64::INFINITY, f64::NAN);
+    let same = |got: &[f64], want: &[f64]| {
+        let equal = |(a, b): (&f64, &f64)| a == b || (a.is_nan() && b.is_nan());
+        assert!(got.iter().zip(want).all(equal), "{got:?} {want:?}");
+    };
+    let mut out = [0.0; 4];
+    logcumsumexp(&[-inf, -inf, 2.0, inf], split(4), &mut out);
+    same(&out, &[-inf, -inf, 2.0, inf]);
+    logcumsumexp(&[inf, inf, 1.0, nan], split(4), &mut out);
+    same(&out, &[inf, inf, inf, nan]);
+    let mut places = [0; 5];
+    argcummax(&[1.0, 1.0, nan, 2.0, nan], split(5), &mut places);
+    assert_eq!(places, [0, 1, 2, 2, 4]);
+    // What stands behind NaN must not reach what stands before it.
+    let mut x = [1.0f32; 20];
+    x[10] = f32::NAN;
+    let mut out = [0.0; 20];
+    cumsum(&x, split(20), false, &mut out);
+    assert!((0..20).all(|i| out[i].is_nan() == (i >= 10)));
+    cumsum(&x, split(20), true, &mut out);
+    assert!((0..20).all(|i| out[i].is_nan() == (i <= 10)));
 }
 
 fn splits() -> impl Strategy<Value = Split> {
@@ -210,7 +279,7 @@ fn threads_do_not_change_bits() {
             let mut all_bits = bits(&out);
             max_with_index(&x, split, &mut out, &mut index);
             all_bits.extend(bits(&out));
-            cumsum(&x, split, &mut scanned);
+            cumsum(&x, split, true, &mut scanned);
             all_bits.extend(bits(&scanned));
             (all_bits, index)
         });

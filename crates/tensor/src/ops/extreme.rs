@@ -1,38 +1,64 @@
-//! What `max` and `min` share: shapes, example values and the reference.
+//! What ops share that choose elements by their order: `max`, `min`, `sort`, `topk`, `median`.
 
-use backstitch_kernels::Float;
+use backstitch_kernels::{Float, reduce::Split};
 
+use super::over::{Over, kept, reduced};
+use super::places::{Places, picked};
 use crate::rng::Rng;
-use crate::shape::{Shape, ShapeError, axis_of};
-use crate::tensor::Tensor;
+use crate::shape::{IntoDims, or_panic};
+use crate::tensor::{Tensor, data};
 
-/// The axis, which must have an element unless the result is empty anyway.
-pub(super) fn axis_rule(op: &str, shape: &[usize], dim: isize) -> Result<usize, ShapeError> {
-    let axis = axis_of(op, dim, shape.len())?;
-    let result_is_empty = (0..shape.len()).any(|a| a != axis && shape[a] == 0);
-    if shape[axis] == 0 && !result_is_empty {
-        let rule = format!("an element along dim {dim}");
-        return Err(ShapeError::new(op, rule, format!("{shape:?}")));
-    }
-    Ok(axis)
+/// Finds an element per lane and where it is: `kernel(x, split, values, places)`.
+pub(super) type Finder<T> = fn(&[T], Split, &mut [T], &mut [i64]);
+
+/// The chosen elements along some axes, for the op `name`.
+#[track_caller]
+pub(super) fn extreme<T: Float>(
+    name: &'static str,
+    x: &Tensor<T>,
+    dims: impl IntoDims,
+    keepdim: bool,
+    find: Finder<T>,
+) -> Tensor<T> {
+    let over = or_panic(Over::some(name, x.shape(), dims));
+    let (merged, axis) = over.merge(x);
+    let shape = kept(merged.shape(), axis);
+    let (y, _) = chosen(name, &merged, axis, 1, find);
+    let result = over.result(keepdim);
+    if result == shape { y } else { y.reshape(result) }
 }
 
-/// The shape with length 1 for `axis`.
-pub(super) fn kept(shape: &[usize], axis: usize) -> Shape {
-    let mut shape = Shape::new(shape);
-    shape[axis] = 1;
-    shape
+/// The positions of the chosen elements along some axes, for the op `name`.
+#[track_caller]
+pub(super) fn position<T: Float>(
+    name: &'static str,
+    x: &Tensor<T>,
+    dims: impl IntoDims,
+    keepdim: bool,
+    find: fn(&[T], Split, &mut [i64]),
+) -> Tensor<i64> {
+    let over = or_panic(Over::some(name, x.shape(), dims));
+    let (merged, axis) = over.merge(&x.detach());
+    reduced(&merged, axis, find).reshape(over.result(keepdim))
 }
 
-/// The shape without `axis`.
-pub(super) fn dropped(shape: &[usize], axis: usize) -> Shape {
-    let mut shape = Shape::new(shape);
-    shape.remove(axis);
-    shape
+/// `k` elements of each lane along `axis`, with gradient, and where they are.
+#[track_caller]
+pub(super) fn chosen<T: Float>(
+    name: &'static str,
+    x: &Tensor<T>,
+    axis: usize,
+    k: usize,
+    find: impl FnOnce(&[T], Split, &mut [T], &mut [i64]),
+) -> (Tensor<T>, Tensor<i64>) {
+    let source = x.contiguous();
+    let mut shape = kept(x.shape(), axis);
+    shape[axis] = k;
+    let split = Split::at(x.shape(), axis);
+    let mut y = Tensor::build(&shape, |_| {});
+    let idx = Tensor::build(&shape, |idx| find(data(&source), split, y.data_mut(), idx));
+    (picked(name, x, y, Places::elements(axis, &idx)), idx)
 }
-
-pub(super) const SHAPES: &[&[&[usize]]] =
-    &[&[&[1]], &[&[3, 0]], &[&[7]], &[&[3, 17]], &[&[5, 2, 33]], &[&[256, 1024]]];
 
 /// Values at distances of 0.02, in random order, so that differences keep the order.
 pub(super) fn distinct(shape: &[usize], rng: &mut Rng) -> Tensor<f64> {
@@ -42,21 +68,12 @@ pub(super) fn distinct(shape: &[usize], rng: &mut Rng) -> Tensor<f64> {
     Tensor::from_vec(order.iter().map(|&(_, i)| i as f64 * 0.02 - 1.0).collect(), shape)
 }
 
-/// `value` of the extreme element along the first axis and its position, as plain loops.
-pub(super) fn first_axis(
-    x: &Tensor<f64>,
-    beats: impl Fn(&f64, &f64) -> bool,
-    value: impl Fn(f64, usize) -> f64,
-) -> Tensor<f64> {
-    Tensor::from_fn(&x.shape()[1..], |idx| {
-        let at = |i: usize| x.at(&[&[i], idx].concat());
-        let better = |best: usize, i: usize| if beats(&at(i), &at(best)) { i } else { best };
-        let best = (1..x.shape()[0]).fold(0, better);
-        value(at(best), best)
-    })
-}
-
-/// Positions as numbers, for a registry that compares numbers.
-pub(super) fn as_numbers<T: Float>(idx: &Tensor<i64>) -> Tensor<T> {
-    Tensor::from_vec(idx.to_vec().iter().map(|&i| T::from_usize(i as usize)).collect(), idx.shape())
+/// Where the elements of a lane stand in order; equal ones as they stood, NaN as the largest.
+pub(super) fn sorted_places(lane: &[f64], descending: bool) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..lane.len()).collect();
+    places.sort_by(|&a, &b| {
+        let (a, b) = if descending { (lane[b], lane[a]) } else { (lane[a], lane[b]) };
+        a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+    });
+    places
 }

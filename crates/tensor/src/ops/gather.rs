@@ -1,11 +1,11 @@
-//! `gather`: picks elements along an axis by index, and its reverse.
+//! `gather`: picks elements along an axis by index; `take_along_dim`: the same with broadcasting.
 
-use backstitch_kernels::{Float, index, reduce::Split};
+use backstitch_kernels::{Float, index::BadIndex};
 
-use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};
-use crate::shape::{Shape, ShapeError, axis_of, or_panic};
+use super::places::{Places, picked};
+use crate::shape::{Shape, ShapeError, axis_of, broadcast, or_panic};
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
-use crate::tensor::{Tensor, data};
+use crate::tensor::Tensor;
 
 impl<T: Float> Tensor<T> {
     /// Picks elements along axis `dim`.
@@ -31,118 +31,137 @@ impl<T: Float> Tensor<T> {
     /// ```
     #[track_caller]
     pub fn gather(&self, dim: isize, idx: &Tensor<i64>) -> Tensor<T> {
-        let axis = or_panic(shape_rule(self.shape(), dim, idx.shape()));
+        let axis = or_panic(shape_rule("gather", self.shape(), dim, idx.shape()));
         let mut x = self.clone();
         for other in (0..self.rank()).filter(|&other| other != axis) {
             if idx.shape()[other] < x.shape()[other] {
                 x = x.narrow(other as isize, 0, idx.shape()[other]);
             }
         }
-        or_panic(check(idx, x.shape()[axis]));
-        apply(Gather { axis, idx: idx.contiguous() }, [&x])
+        let places = Places::elements(axis, idx);
+        let y = or_panic(places.of(&x).map_err(|bad| outside("gather", bad, self.shape())));
+        picked("gather", &x, y, places)
     }
 
-    /// Zeros of `shape` with the tensor's elements added at `idx` along `axis`.
+    /// Picks elements along axis `dim`, as [`Tensor::gather`], where the other axes broadcast.
+    ///
+    /// # Shape
+    /// `idx` has as many axes as `x`, and all but `dim` broadcast.
+    ///
+    /// # Panics
+    /// When the shapes do not fit, or an index is negative or outside the axis.
+    ///
+    /// # Examples
+    /// ```
+    /// use backstitch_tensor::Tensor;
+    ///
+    /// let x = Tensor::from([[1.0, 2.0], [4.0, 3.0]]);
+    /// let last = Tensor::from([[1i64]]);
+    /// assert_eq!(x.take_along_dim(&last, 1).to_vec(), [2.0, 3.0]);
+    /// ```
     #[track_caller]
-    pub(super) fn scatter_zeros(&self, axis: usize, idx: &Tensor<i64>, shape: &[usize]) -> Self {
-        apply(ScatterZeros { axis, idx: idx.clone(), shape: Shape::new(shape) }, [self])
+    pub fn take_along_dim(&self, idx: &Tensor<i64>, dim: isize) -> Tensor<T> {
+        let (x, idx) = or_panic(along_rule(self.shape(), dim, idx.shape()))
+            .map_or((self.clone(), idx.clone()), |(x, i)| (self.expand(x), idx.expand(i)));
+        x.gather(dim, &idx)
     }
 }
 
-fn shape_rule(x: &[usize], dim: isize, idx: &[usize]) -> Result<usize, ShapeError> {
-    let axis = axis_of("gather", dim, x.len())?;
+pub(super) fn shape_rule(
+    op: &str,
+    x: &[usize],
+    dim: isize,
+    idx: &[usize],
+) -> Result<usize, ShapeError> {
+    let axis = axis_of(op, dim, x.len())?;
     let fits = x.len() == idx.len() && (0..x.len()).all(|a| a == axis || idx[a] <= x[a]);
     if !fits {
         let rule = format!("indices with as many axes, none but dim {dim} longer");
-        return Err(ShapeError::new("gather", rule, format!("{x:?} and indices {idx:?}")));
+        return Err(ShapeError::new(op, rule, format!("{x:?} and indices {idx:?}")));
     }
     Ok(axis)
 }
 
-fn check(idx: &Tensor<i64>, size: usize) -> Result<(), String> {
-    index::check(&idx.to_vec(), size).map_err(|bad| format!("gather: {bad}"))
+/// The shapes to which tensor and indices broadcast; `None` where they have them already.
+fn along_rule(x: &[usize], dim: isize, idx: &[usize]) -> Result<Option<(Shape, Shape)>, ShapeError> {
+    let op = "take_along_dim";
+    let axis = axis_of(op, dim, x.len())?;
+    let refuse = || {
+        let rule = format!("indices with as many axes that broadcast, but for dim {dim}");
+        ShapeError::new(op, rule, format!("{x:?} and indices {idx:?}"))
+    };
+    if x.len() != idx.len() {
+        return Err(refuse());
+    }
+    let with = |shape: &[usize], length: usize| {
+        let mut shape = Shape::new(shape);
+        shape[axis] = length;
+        shape
+    };
+    let both = broadcast(op, &with(x, 1), &with(idx, 1)).map_err(|_| refuse())?;
+    let (wide_x, wide_idx) = (with(&both, x[axis]), with(&both, idx[axis]));
+    Ok((wide_x[..] != *x || wide_idx[..] != *idx).then_some((wide_x, wide_idx)))
 }
 
-struct Gather {
-    axis: usize,
-    idx: Tensor<i64>,
+/// What to say about an index outside its axis.
+pub(super) fn outside(op: &str, bad: BadIndex, x: &[usize]) -> String {
+    format!("{op}: {bad}, for a tensor of shape {x:?}")
 }
 
-impl<T: Float> Op<T, 1> for Gather {
-    const NAME: &'static str = "gather";
-    const SAVES: Saves = Saves::NOTHING;
+pub(super) const SPECS: &[OpSpec] = &[
+    OpSpec {
+        name: "gather",
+        formula: "y[i, j] = x[idx[i, j], j], along the first axis",
+        shapes: &[&[&[1]], &[&[7]], &[&[3, 0]], &[&[4, 17]], &[&[5, 2, 33]], &[&[256, 1024]]],
+        domain: Domain::Range(-2.0, 2.0),
+        build: build!(|x| x[0].gather(0, &example(x[0].shape(), x[0].rank() > 1))),
+        oracle: Oracle::Whole(|x| {
+            let idx = example(x[0].shape(), x[0].rank() > 1);
+            Tensor::from_fn(idx.shape(), |at| x[0].at(&[&[idx.at(at) as usize], &at[1..]].concat()))
+        }),
+        refused: &[&[&[]], &[&[0]], &[&[0, 3]]],
+        slope: Slope::Smooth,
+        cost: |shapes| Cost::elementwise(shapes, 0.0),
+        tolerance: Tolerance::Exact,
+    },
+    OpSpec {
+        name: "gather take_along_dim",
+        formula: "y[i, j] = x[idx[i, 0], j], along the first axis",
+        shapes: &[&[&[1]], &[&[7]], &[&[3, 0]], &[&[4, 17]], &[&[5, 2, 33]], &[&[256, 1024]]],
+        domain: Domain::Range(-2.0, 2.0),
+        build: build!(|x| x[0].take_along_dim(&first_column(x[0].shape()), 0)),
+        oracle: Oracle::Whole(|x| {
+            let mut shape = x[0].shape().to_vec();
+            shape[0] += 1;
+            let idx = first_column(x[0].shape()).broadcast_view(&shape);
+            Tensor::from_fn(shape, |at| x[0].at(&[&[idx.at(at) as usize], &at[1..]].concat()))
+        }),
+        refused: &[&[&[]]],
+        slope: Slope::Smooth,
+        cost: |shapes| Cost::elementwise(shapes, 0.0),
+        tolerance: Tolerance::Exact,
+    },
+];
 
-    fn forward(&mut self, [x]: [&Tensor<T>; 1]) -> Tensor<T> {
-        let x = x.contiguous();
-        let split = Split::at(x.shape(), self.axis);
-        Tensor::build(self.idx.shape(), |y| {
-            let picked = index::gather(data(&x), split, data(&self.idx), y);
-            picked.expect("the indices were checked");
-        })
+/// One index more than the first axis is long, some of them equal; `cuts` shortens the last
+/// axis where it is no large one.
+pub(super) fn example(shape: &[usize], cuts: bool) -> Tensor<i64> {
+    let mut idx = shape.to_vec();
+    if let Some(n) = idx.first_mut() {
+        *n += 1;
     }
-
-    fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 1> {
-        [Some(dy.scatter_zeros(self.axis, &self.idx, at.shape(0)))]
+    if let (true, Some(n @ 1..100)) = (cuts, idx.last_mut()) {
+        *n -= 1;
     }
-
-    fn jvp(&self, _: &Site<T>, [dx]: Tangents<T, 1>) -> Tensor<T> {
-        let gather = Gather { axis: self.axis, idx: self.idx.clone() };
-        apply(gather, [dx.expect("the only input moves")])
-    }
+    let size = shape.first().map_or(1, |&n| n.max(1));
+    Tensor::from_fn(idx, |at| (at.iter().sum::<usize>() * 2 % size) as i64)
 }
 
-/// The reverse of a gather; linear like it.
-struct ScatterZeros {
-    axis: usize,
-    idx: Tensor<i64>,
-    shape: Shape,
-}
-
-impl<T: Float> Op<T, 1> for ScatterZeros {
-    const NAME: &'static str = "scatter_zeros";
-    const SAVES: Saves = Saves::NOTHING;
-
-    fn forward(&mut self, [x]: [&Tensor<T>; 1]) -> Tensor<T> {
-        let x = x.contiguous();
-        let split = Split::at(&self.shape, self.axis);
-        Tensor::build(&self.shape, |y| {
-            y.fill(T::ZERO);
-            let added = index::scatter_add(data(&x), data(&self.idx), split, y);
-            added.expect("the indices were checked");
-        })
-    }
-
-    fn backward(&self, _: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 1> {
-        [Some(apply(Gather { axis: self.axis, idx: self.idx.clone() }, [dy]))]
-    }
-
-    fn jvp(&self, _: &Site<T>, [dx]: Tangents<T, 1>) -> Tensor<T> {
-        let dx = dx.expect("the only input moves");
-        dx.scatter_zeros(self.axis, &self.idx, &self.shape)
-    }
-}
-
-pub(super) const SPECS: &[OpSpec] = &[OpSpec {
-    name: "gather",
-    formula: "y[i, j] = x[idx[i, j], j], along the first axis",
-    shapes: &[&[&[1]], &[&[7]], &[&[3, 0]], &[&[4, 17]], &[&[5, 2, 33]], &[&[256, 1024]]],
-    domain: Domain::Range(-2.0, 2.0),
-    build: build!(|x| x[0].gather(0, &example(x[0].shape()))),
-    oracle: Oracle::Whole(|x| {
-        let idx = example(x[0].shape());
-        Tensor::from_fn(idx.shape(), |at| x[0].at(&[&[idx.at(at) as usize], &at[1..]].concat()))
-    }),
-    refused: &[],
-    slope: Slope::Smooth,
-    cost: |shapes| Cost::elementwise(shapes, 0.0),
-    tolerance: Tolerance::Exact,
-}];
-
-/// One index more than the first axis is long, some of them equal.
-fn example(shape: &[usize]) -> Tensor<i64> {
-    let mut longer = shape.to_vec();
-    longer[0] += 1;
-    Tensor::from_fn(longer, |at| (at.iter().sum::<usize>() * 2 % shape[0].max(1)) as i64)
+/// The first part of [`example`] along all axes but the first.
+fn first_column(shape: &[usize]) -> Tensor<i64> {
+    let ones: Vec<usize> =
+        shape.iter().enumerate().map(|(i, &n)| if i == 0 { n } else { 1 }).collect();
+    example(&ones, false)
 }
 
 #[cfg(test)]
@@ -151,7 +170,24 @@ mod tests {
 
     #[test]
     fn indices_outside_are_refused_with_their_place() {
-        let error = check(&Tensor::from([0i64, 5]), 3).unwrap_err();
-        assert_eq!(error, "gather: needs indices from 0 to 2; got 5 at position 1");
+        let x = Tensor::from([1.0, 2.0, 3.0]);
+        let refused = std::panic::catch_unwind(|| x.gather(0, &Tensor::from([0i64, 5])));
+        let message = *refused.err().unwrap().downcast::<String>().unwrap();
+        let want = "gather: needs indices from 0 to 2; got 5 at position 1, for a tensor of shape [3]";
+        assert_eq!(message, want);
+    }
+
+    #[test]
+    fn misfits_show_both_shapes() {
+        let refusal = |x: &[usize], idx: &[usize]| {
+            let gather = shape_rule("gather", x, 0, idx).unwrap_err().to_string();
+            let along = along_rule(x, 0, idx).unwrap_err().to_string();
+            (gather, along)
+        };
+        let shapes = "got [2, 3] and indices [5, 4]";
+        let (gather, along) = refusal(&[2, 3], &[5, 4]);
+        assert!(gather.ends_with(shapes) && along.ends_with(shapes), "{gather} {along}");
+        let (gather, along) = refusal(&[2, 3], &[5]);
+        assert!(gather.ends_with("indices [5]") && along.ends_with("indices [5]"));
     }
 }

@@ -1,46 +1,38 @@
-//! `max`: the largest element, of all or along an axis; `argmax`: where it is.
+//! `max`: the largest element, of all or along some axes; `argmax`: where it is.
 
 use backstitch_kernels::{Float, reduce};
 
-use super::extreme::{SHAPES, axis_rule, distinct, dropped, first_axis, kept};
-use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};
-use crate::shape::or_panic;
+use super::extreme::{distinct, extreme, position, sorted_places};
+use super::over::{REFUSED, SHAPES, as_numbers, first_axis};
+use crate::shape::IntoDims;
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
 use crate::tensor::Tensor;
 
 impl<T: Float> Tensor<T> {
-    /// The largest of all elements.
-    ///
-    /// # Shape
-    /// `x (...)` to a scalar `()`.
-    ///
-    /// # Gradient
-    /// All of `dy` goes to the largest element, to the first one if there are several.
-    ///
-    /// # Numerics
-    /// NaN if any element is NaN.
+    /// The largest of all elements; as [`Tensor::max_dim`] over all axes.
     ///
     /// # Panics
     /// When there is no element.
     #[track_caller]
     pub fn max(&self) -> Tensor<T> {
-        self.reshape([self.numel()]).max_dim(0, false)
+        extreme("max", self, [], false, reduce::max_with_index)
     }
 
-    /// The largest elements along an axis; `keepdim` leaves that axis with length 1.
+    /// The largest elements along some axes; `keepdim` leaves those axes with length 1. No axes
+    /// means all.
     ///
     /// # Shape
-    /// `x (...)` to the shape without axis `dim`, or with 1 in its place.
+    /// `x (...)` to the shape without `dims`, or with 1 in their place.
     ///
     /// # Gradient
-    /// All of `dy` goes to the largest element, to the first one if there are several, as in
-    /// PyTorch.
+    /// All of `dy` goes to the largest element, to the first one if there are several, as that of
+    /// `torch.max` along one axis.
     ///
     /// # Numerics
     /// NaN where any element is NaN.
     ///
     /// # Panics
-    /// When the axis does not exist or is empty.
+    /// When an axis does not exist or is named twice, or there is no element along them.
     ///
     /// # Examples
     /// ```
@@ -50,20 +42,19 @@ impl<T: Float> Tensor<T> {
     /// assert_eq!(x.max_dim(1, false).to_vec(), [5.0, 7.0]);
     /// ```
     #[track_caller]
-    pub fn max_dim(&self, dim: isize, keepdim: bool) -> Tensor<T> {
-        let axis = or_panic(axis_rule("max", self.shape(), dim));
-        let y = apply(Max { axis, idx: Tensor::default() }, [self]);
-        if keepdim { y } else { y.reshape(dropped(self.shape(), axis)) }
+    pub fn max_dim(&self, dims: impl IntoDims, keepdim: bool) -> Tensor<T> {
+        extreme("max", self, dims, keepdim, reduce::max_with_index)
     }
 
     /// The positions of the largest elements along an axis; `keepdim` leaves it with length 1.
-    /// The first one if there are several, the first NaN if there is one.
+    /// The first one if there are several, the first NaN if there is one. Along several axes, or
+    /// all where none is named, positions count row by row.
     ///
     /// # Gradient
     /// None: positions are integers.
     ///
     /// # Panics
-    /// When the axis does not exist or is empty.
+    /// When an axis does not exist or is named twice, or there is no element along them.
     ///
     /// # Examples
     /// ```
@@ -71,46 +62,11 @@ impl<T: Float> Tensor<T> {
     ///
     /// let x = Tensor::from([[1.0, 5.0], [7.0, 3.0]]);
     /// assert_eq!(x.argmax(1, false).to_vec(), [1, 0]);
+    /// assert_eq!(x.argmax([], false).item(), 2);
     /// ```
     #[track_caller]
-    pub fn argmax(&self, dim: isize, keepdim: bool) -> Tensor<i64> {
-        let axis = or_panic(axis_rule("argmax", self.shape(), dim));
-        let x = self.contiguous();
-        let data = x.as_slice().expect("made contiguous");
-        let split = reduce::Split::at(x.shape(), axis);
-        let shape = if keepdim { kept(x.shape(), axis) } else { dropped(x.shape(), axis) };
-        Tensor::build(&shape, |idx| reduce::argmax(data, split, idx))
-    }
-}
-
-/// The largest elements along `axis`, which keeps length 1.
-struct Max {
-    axis: usize,
-    /// Where they are.
-    idx: Tensor<i64>,
-}
-
-impl<T: Float> Op<T, 1> for Max {
-    const NAME: &'static str = "max";
-    const SAVES: Saves = Saves::NOTHING;
-
-    fn forward(&mut self, [x]: [&Tensor<T>; 1]) -> Tensor<T> {
-        let x = x.contiguous();
-        let data = x.as_slice().expect("made contiguous");
-        let (split, shape) = (reduce::Split::at(x.shape(), self.axis), kept(x.shape(), self.axis));
-        let mut y = Tensor::zeros(shape);
-        self.idx = Tensor::build(&shape, |idx| {
-            reduce::max_with_index(data, split, y.data_mut(), idx);
-        });
-        y
-    }
-
-    fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 1> {
-        [Some(dy.scatter_zeros(self.axis, &self.idx, at.shape(0)))]
-    }
-
-    fn jvp(&self, _: &Site<T>, [dx]: Tangents<T, 1>) -> Tensor<T> {
-        dx.expect("the only input moves").gather(self.axis as isize, &self.idx)
+    pub fn argmax(&self, dims: impl IntoDims, keepdim: bool) -> Tensor<i64> {
+        position("argmax", self, dims, keepdim, reduce::argmax)
     }
 }
 
@@ -121,8 +77,8 @@ pub(super) const SPECS: &[OpSpec] = &[
         shapes: SHAPES,
         domain: Domain::Custom(|_, shape, rng| distinct(shape, rng)),
         build: build!(|x| x[0].max_dim(0, false)),
-        oracle: Oracle::Whole(|x| first_axis(&x[0], f64::gt, |x, _| x)),
-        refused: &[&[&[]], &[&[0]], &[&[0, 3]]],
+        oracle: Oracle::Whole(|x| first_axis(&x[0], |lane| lane[sorted_places(lane, true)[0]])),
+        refused: REFUSED,
         slope: Slope::Smooth,
         cost: |shapes| Cost::elementwise(shapes, 1.0),
         tolerance: Tolerance::Exact,
@@ -132,11 +88,24 @@ pub(super) const SPECS: &[OpSpec] = &[
         formula: "y[j] = argmax_i x[i, j], over the first axis",
         shapes: SHAPES,
         domain: Domain::Custom(|_, shape, rng| distinct(shape, rng)),
-        build: build!(|x| super::extreme::as_numbers(&x[0].argmax(0, false))),
-        oracle: Oracle::Whole(|x| first_axis(&x[0], f64::gt, |_, i| i as f64)),
-        refused: &[&[&[]], &[&[0]]],
+        build: build!(|x| as_numbers(&x[0].argmax(0, false))),
+        oracle: Oracle::Whole(|x| first_axis(&x[0], |lane| sorted_places(lane, true)[0] as f64)),
+        refused: REFUSED,
         slope: Slope::None("a position is an integer"),
         cost: |shapes| Cost::elementwise(shapes, 1.0),
         tolerance: Tolerance::Exact,
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use crate::tensor::Tensor;
+
+    #[test]
+    fn the_first_of_equal_ones_gets_the_gradient() {
+        let x = Tensor::from([[1.0, 3.0], [3.0, 2.0]]).leaf();
+        let grads = (x.max() + x.min_dim([0, 1], true) * 5.0).sum().backward();
+        assert_eq!(grads.get(&x).unwrap().to_vec(), [5.0, 1.0, 0.0, 0.0]);
+        assert_eq!((x.argmax([], false).item(), x.argmin([0, 1], true).shape()), (1, &[1, 1][..]));
+    }
+}

@@ -10,10 +10,11 @@ mod acos;
 mod acosh;
 mod add;
 mod affine;
+mod any;
 mod asin;
 mod asinh;
-mod atan;
 mod atan2;
+mod atan;
 mod atanh;
 mod batch_norm;
 mod binary;
@@ -24,14 +25,18 @@ mod concat;
 mod cos;
 mod cosh;
 mod cross_entropy;
+mod cummax;
+mod cumprod;
+mod cumsum;
 mod div;
 mod dropout;
 mod elu;
+mod embedding;
 mod eq;
 mod erf;
 mod erfc;
-mod exp;
 mod exp2;
+mod exp;
 mod expand;
 mod expm1;
 mod extreme;
@@ -47,6 +52,8 @@ mod hardshrink;
 mod hardsigmoid;
 mod hardswish;
 mod hardtanh;
+mod index_add;
+mod index_select;
 mod is_finite;
 mod is_inf;
 mod is_nan;
@@ -55,39 +62,52 @@ mod le;
 mod leaky_relu;
 mod lerp;
 mod linear;
-mod log;
 mod log1p;
 mod log2;
+mod log;
 mod log_softmax;
+mod logcumsumexp;
 mod logical_and;
 mod logical_not;
 mod logical_or;
 mod logical_xor;
 mod logsigmoid;
+mod logsumexp;
 mod lt;
 mod masked_fill;
+mod masked_select;
 mod matmul;
 mod max;
 mod maximum;
 mod mean;
+mod median;
 mod min;
 mod minimum;
 mod mish;
 mod mse;
 mod mul;
 mod ne;
+mod norm;
+mod one_hot;
 pub(crate) mod operand;
+mod over;
 mod permute;
+mod places;
 mod pointwise;
 mod pow;
 mod prelu;
+mod prod;
 mod recip;
-mod relu;
+mod recurrence;
 mod relu6;
+mod relu;
 mod remainder;
 mod reshape;
 mod round;
 mod rsqrt;
+mod scatter;
+mod scatter_add;
+mod scatter_reduce;
 mod selu;
 mod sigmoid;
 mod sign;
@@ -99,6 +119,7 @@ mod softmax;
 mod softplus;
 mod softshrink;
 mod softsign;
+mod sort;
 mod sqrt;
 mod square;
 mod sub;
@@ -107,11 +128,16 @@ mod tan;
 mod tanh;
 mod threshold;
 mod to;
+mod topk;
 mod trunc;
+mod unique;
+mod var;
 mod where_;
 
 pub use batch_norm::BatchStatistics;
 pub use cross_entropy::{CrossEntropy, Reduction};
+pub use scatter_reduce::ScatterReduce;
+pub use unique::Unique;
 
 /// The specs of all ops, file by file.
 pub(crate) const SPECS: &[&[OpSpec]] = &[
@@ -120,10 +146,11 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     acosh::SPECS,
     add::SPECS,
     affine::SPECS,
+    any::SPECS,
     asin::SPECS,
     asinh::SPECS,
-    atan::SPECS,
     atan2::SPECS,
+    atan::SPECS,
     atanh::SPECS,
     batch_norm::SPECS,
     ceil::SPECS,
@@ -133,14 +160,18 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     cos::SPECS,
     cosh::SPECS,
     cross_entropy::SPECS,
+    cummax::SPECS,
+    cumprod::SPECS,
+    cumsum::SPECS,
     div::SPECS,
     dropout::SPECS,
     elu::SPECS,
+    embedding::SPECS,
     eq::SPECS,
     erf::SPECS,
     erfc::SPECS,
-    exp::SPECS,
     exp2::SPECS,
+    exp::SPECS,
     expand::SPECS,
     expm1::SPECS,
     floor::SPECS,
@@ -155,6 +186,8 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     hardsigmoid::SPECS,
     hardswish::SPECS,
     hardtanh::SPECS,
+    index_add::SPECS,
+    index_select::SPECS,
     is_finite::SPECS,
     is_inf::SPECS,
     is_nan::SPECS,
@@ -163,37 +196,48 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     leaky_relu::SPECS,
     lerp::SPECS,
     linear::SPECS,
-    log::SPECS,
     log1p::SPECS,
     log2::SPECS,
+    log::SPECS,
     log_softmax::SPECS,
+    logcumsumexp::SPECS,
     logical_and::SPECS,
     logical_not::SPECS,
     logical_or::SPECS,
     logical_xor::SPECS,
     logsigmoid::SPECS,
+    logsumexp::SPECS,
     lt::SPECS,
     masked_fill::SPECS,
+    masked_select::SPECS,
     matmul::SPECS,
     max::SPECS,
     maximum::SPECS,
     mean::SPECS,
+    median::SPECS,
     min::SPECS,
     minimum::SPECS,
     mish::SPECS,
     mse::SPECS,
     mul::SPECS,
     ne::SPECS,
+    norm::SPECS,
+    one_hot::SPECS,
     permute::SPECS,
     pow::SPECS,
     prelu::SPECS,
+    prod::SPECS,
     recip::SPECS,
-    relu::SPECS,
+    recurrence::SPECS,
     relu6::SPECS,
+    relu::SPECS,
     remainder::SPECS,
     reshape::SPECS,
     round::SPECS,
     rsqrt::SPECS,
+    scatter::SPECS,
+    scatter_add::SPECS,
+    scatter_reduce::SPECS,
     selu::SPECS,
     sigmoid::SPECS,
     sign::SPECS,
@@ -205,6 +249,7 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     softplus::SPECS,
     softshrink::SPECS,
     softsign::SPECS,
+    sort::SPECS,
     sqrt::SPECS,
     square::SPECS,
     sub::SPECS,
@@ -213,6 +258,9 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     tanh::SPECS,
     threshold::SPECS,
     to::SPECS,
+    topk::SPECS,
     trunc::SPECS,
+    unique::SPECS,
+    var::SPECS,
     where_::SPECS,
 ];

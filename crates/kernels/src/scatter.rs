@@ -1,0 +1,309 @@
+//! Elements and rows put to places along an axis, by replacing or by combining.
+//!
+//! A column of an outer index belongs to one task, which takes its terms in the order in which they
+//! stand: results have the same bits on any number of threads.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::disjoint::Disjoint;
+use crate::element::{per_element, per_float};
+use crate::index::{BadIndex, check, verdict};
+use crate::reduce::Split;
+use crate::{Element, Float, par};
+
+/// Columns that one task owns.
+const STRIP: usize = 128;
+
+/// Elements of a task, which takes several short columns.
+const TASK: usize = 8 * 1024;
+
+/// How [`scatter_reduce`] combines an element with what is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Combine {
+    /// By adding it.
+    Sum,
+    /// By keeping the larger one; NaN wins.
+    Max,
+    /// By keeping the smaller one; NaN wins.
+    Min,
+}
+
+/// `out[o, idx[o, j, i], i] = x[o, j, i]`: puts along an axis; of several, the last stays.
+///
+/// `out` is seen as `split`, `idx` and `x` as `[outer, count, inner]`.
+///
+/// # Errors
+/// When an index lies outside the axis; `out` then holds anything.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn scatter<T: Element>(
+    x: &[T],
+    idx: &[i64],
+    split: Split,
+    out: &mut [T],
+) -> Result<(), BadIndex> {
+    check_lengths("scatter", x.len(), idx.len(), split, out.len());
+    let inside = per_element!(
+        T: replace(x: &[T], idx: &[i64], split: Split, out: &mut [T]) -> bool
+    );
+    verdict(inside, idx, split.axis)
+}
+
+/// `out[o, idx[o, j, i], i] += x[o, j, i]`, or the larger or the smaller of both: combines along an
+/// axis, in rising order of `j`.
+///
+/// `out` is seen as `split`, `idx` and `x` as `[outer, count, inner]`.
+///
+/// # Errors
+/// When an index lies outside the axis; `out` then holds anything.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn scatter_reduce<T: Float>(
+    x: &[T],
+    idx: &[i64],
+    split: Split,
+    how: Combine,
+    out: &mut [T],
+) -> Result<(), BadIndex> {
+    check_lengths("scatter_reduce", x.len(), idx.len(), split, out.len());
+    let inside = per_float!(
+        T: combine(x: &[T], idx: &[i64], split: Split, how: Combine, out: &mut [T]) -> bool
+    );
+    verdict(inside, idx, split.axis)
+}
+
+#[track_caller]
+fn check_lengths(kernel: &str, x: usize, idx: usize, split: Split, out: usize) {
+    assert!(
+        out == split.elements() && idx == x,
+        "{kernel}: needs {} results and as many indices as elements; got {out}, {idx} and {x}",
+        split.elements(),
+    );
+}
+
+fn replace<T: Element>(x: &[T], idx: &[i64], split: Split, out: &mut [T]) -> bool {
+    put(x, idx, split, out, |slot, x| *slot = x)
+}
+
+fn combine<T: Float>(x: &[T], idx: &[i64], split: Split, how: Combine, out: &mut [T]) -> bool {
+    match how {
+        Combine::Sum => put(x, idx, split, out, |slot, x| *slot += x),
+        Combine::Max => put(x, idx, split, out, |slot, x| {
+            if x > *slot || x.is_nan() {
+                *slot = x;
+            }
+        }),
+        Combine::Min => put(x, idx, split, out, |slot, x| {
+            if x < *slot || x.is_nan() {
+                *slot = x;
+            }
+        }),
+    }
+}
+
+/// Gives `step` each element with its place; says whether all places lie inside the axis.
+fn put<T: Element>(
+    x: &[T],
+    idx: &[i64],
+    split: Split,
+    out: &mut [T],
+    step: impl Fn(&mut T, T) + Sync,
+) -> bool {
+    if x.is_empty() {
+        return true;
+    }
+    let Split { outer, axis, inner } = split;
+    let count = x.len() / (outer * inner);
+    let strips = inner.div_ceil(STRIP);
+    let group = TASK.div_ceil(count * inner.min(STRIP));
+    let units = outer * strips;
+    let all_inside = AtomicBool::new(true);
+    let out = Disjoint::new(out);
+    par::for_each(units.div_ceil(group), 3 * x.len(), |task| {
+        let mut inside = true;
+        for unit in task * group..units.min((task + 1) * group) {
+            let (o, column) = (unit / strips, unit % strips * STRIP);
+            let width = STRIP.min(inner - column);
+            if inner == 1 {
+                // SAFETY: each outer index belongs to one task.
+                let out = unsafe { out.range(o * axis..(o + 1) * axis) };
+                let part = o * count..(o + 1) * count;
+                for (&x, &at) in x[part.clone()].iter().zip(&idx[part]) {
+                    match out.get_mut(at as usize) {
+                        Some(slot) => step(slot, x),
+                        None => inside = false,
+                    }
+                }
+                continue;
+            }
+            for j in 0..count {
+                let row = (o * count + j) * inner + column;
+                let (x, idx) = (&x[row..row + width], &idx[row..row + width]);
+                for (i, (&x, &at)) in x.iter().zip(idx).enumerate() {
+                    if at as usize >= axis {
+                        inside = false;
+                        continue;
+                    }
+                    let to = (o * axis + at as usize) * inner + column + i;
+                    // SAFETY: each column of each outer index belongs to one task.
+                    let slot = unsafe { out.range(to..to + 1) };
+                    step(&mut slot[0], x);
+                }
+            }
+        }
+        if !inside {
+            all_inside.store(false, Ordering::Relaxed);
+        }
+    });
+    all_inside.into_inner()
+}
+
+/// `out[o, idx[j], i] += x[o, j, i]`: adds whole rows along an axis; an embedding's backward.
+///
+/// `out` is seen as `split`, `x` as `[outer, idx.len(), inner]`. Threads own columns, and each
+/// element receives its terms in rising order of `j`, whatever their number.
+///
+/// # Errors
+/// When an index lies outside the axis; `out` is then as it was.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn index_add<T: Float>(
+    x: &[T],
+    idx: &[i64],
+    split: Split,
+    out: &mut [T],
+) -> Result<(), BadIndex> {
+    let Split { outer, axis, inner } = split;
+    assert!(
+        out.len() == split.elements() && x.len() == outer * idx.len() * inner,
+        "index_add: needs {} results and {} elements; got {} and {}",
+        split.elements(),
+        outer * idx.len() * inner,
+        out.len(),
+        x.len()
+    );
+    check(idx, axis)?;
+    if x.is_empty() {
+        return Ok(());
+    }
+    let strips = inner.div_ceil(STRIP);
+    let out = Disjoint::new(out);
+    par::for_each(outer * strips, x.len(), |unit| {
+        let (o, column) = (unit / strips, unit % strips * STRIP);
+        let width = STRIP.min(inner - column);
+        for (j, &at) in idx.iter().enumerate() {
+            let to = (o * axis + at as usize) * inner + column;
+            let x = &x[(o * idx.len() + j) * inner + column..][..width];
+            // SAFETY: each strip of each outer index belongs to one unit.
+            let out = unsafe { out.range(to..to + width) };
+            for (out, &x) in out.iter_mut().zip(x) {
+                *out += x;
+            }
+        }
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::index_select;
+    use crate::testing::{assert_same_on_threads, bits, indices, values};
+
+    /// Puts element by element, as the documentation says.
+    fn naive(x: &[f64], idx: &[i64], split: Split, out: &mut [f64], step: fn(f64, f64) -> f64) {
+        let Split { outer, axis, inner } = split;
+        let count = x.len() / (outer * inner).max(1);
+        for (at, &x) in x.iter().enumerate() {
+            let (o, i) = (at / inner / count, at % inner);
+            let to = (o * axis + idx[at] as usize) * inner + i;
+            out[to] = step(out[to], x);
+        }
+    }
+
+    #[test]
+    fn scatters_equal_their_twins() {
+        for (outer, axis, inner, count) in
+            [(2, 3, 2, 5), (1, 50, 300, 90), (1, 40, 1, 30_000), (700, 3, 1, 20), (1, 4, 3, 0)]
+        {
+            let split = Split { outer, axis, inner };
+            let x: Vec<f64> = values(outer * count * inner, 1);
+            let idx = indices(x.len(), axis, 2);
+            let run = |kernel: &dyn Fn(&mut [f64])| {
+                let mut out = values(split.elements(), 3);
+                kernel(&mut out);
+                out
+            };
+            type Step = fn(f64, f64) -> f64;
+            let reduced: [(Combine, Step); 3] =
+                [(Combine::Sum, |a, b| a + b), (Combine::Max, f64::max), (Combine::Min, f64::min)];
+            for (how, step) in reduced {
+                let reduce = |out: &mut [f64]| scatter_reduce(&x, &idx, split, how, out).unwrap();
+                assert_eq!(run(&reduce), run(&|out| naive(&x, &idx, split, out, step)), "{how:?}");
+                assert_same_on_threads(|| bits(&run(&reduce)));
+            }
+            let last = |out: &mut [f64]| scatter(&x, &idx, split, out).unwrap();
+            assert_eq!(run(&last), run(&|out| naive(&x, &idx, split, out, |_, x| x)));
+            assert_same_on_threads(|| bits(&run(&last)));
+        }
+    }
+
+    #[test]
+    fn nan_wins() {
+        let split = Split { outer: 1, axis: 2, inner: 1 };
+        for how in [Combine::Max, Combine::Min] {
+            let mut out = [0.0, f64::NAN];
+            scatter_reduce(&[f64::NAN, 1.0, 1.0, -1.0], &[0, 0, 1, 1], split, how, &mut out)
+                .unwrap();
+            assert!(out.iter().all(|x| x.is_nan()), "{how:?} {out:?}");
+        }
+    }
+
+    #[test]
+    fn indices_outside_are_named() {
+        let split = Split { outer: 2, axis: 3, inner: 2 };
+        for index in [-1, 3] {
+            let bad = Err(BadIndex { position: 2, index, size: 3 });
+            let idx = [0, 0, index, 0];
+            assert_eq!(scatter(&[0.5f32; 4], &idx, split, &mut [0.0; 12]), bad);
+            let sum = scatter_reduce(&[0.5f32; 4], &idx, split, Combine::Sum, &mut [0.0; 12]);
+            assert_eq!(sum, bad);
+            let flat = Split { outer: 1, axis: 3, inner: 1 };
+            assert_eq!(scatter(&[true; 4], &idx, flat, &mut [false; 3]), bad);
+        }
+    }
+
+    #[test]
+    fn index_add_reverses_index_select() {
+        for (outer, axis, inner, count) in
+            [(2, 3, 2, 5), (1, 50, 300, 400), (3, 1, 1, 4), (1, 4, 3, 0), (2, 3, 0, 2)]
+        {
+            let split = Split { outer, axis, inner };
+            let x: Vec<f64> = values(split.elements(), 1);
+            let idx = indices(count, axis, 2);
+            let mut picked = vec![f64::NAN; outer * count * inner];
+            index_select(&x, split, &idx, &mut picked).unwrap();
+            let mut want = vec![1.0; x.len()];
+            for (at, &p) in picked.iter().enumerate() {
+                let (o, j, i) = (at / inner / count, at / inner % count, at % inner);
+                let from = (o * axis + idx[j] as usize) * inner + i;
+                assert_eq!(p, x[from]);
+                want[from] += p;
+            }
+            let add = || {
+                let mut sums = vec![1.0; x.len()];
+                index_add(&picked, &idx, split, &mut sums).unwrap();
+                sums
+            };
+            assert_eq!(add(), want);
+            assert_same_on_threads(|| bits(&add()));
+        }
+        let split = Split { outer: 2, axis: 3, inner: 2 };
+        let bad = BadIndex { position: 1, index: 3, size: 3 };
+        assert_eq!(index_select(&[0.0f32; 12], split, &[0, 3], &mut [0.0; 8]), Err(bad));
+        assert_eq!(index_add(&[0.0f32; 8], &[0, 3], split, &mut [0.0; 12]), Err(bad));
+    }
+}
