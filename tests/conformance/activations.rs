@@ -56,15 +56,9 @@ fn gelu<T: Float>(args: &Args<T>) -> Outputs<T> {
 /// 1 at the first largest element along an axis, 0 elsewhere.
 fn hardmax<T: Float>(args: &Args<T>) -> Outputs<T> {
     let x = args.x(0)?;
-    let rank = x.rank() as i64;
-    let axis = args.long("axis", -1).rem_euclid(rank) as usize;
-    let best = x.argmax(axis as isize, true);
-    let hit = |idx: &[usize]| {
-        let mut own = idx.to_vec();
-        own[axis] = 0;
-        if best.at(&own) == idx[axis] as i64 { T::ONE } else { T::ZERO }
-    };
-    one(Tensor::from_fn(x.shape(), hit))
+    let axis = args.long("axis", -1) as isize;
+    let best = x.argmax(axis, true);
+    one(Tensor::zeros(x.shape()).scatter(axis, &best, T::ONE))
 }
 
 /// `clamp(alpha x + beta, 0, 1)`; the op of that name has PyTorch's fixed coefficients.

@@ -188,28 +188,38 @@ fn flatten<T: Float>(args: &Args<T>) -> Outputs<T> {
 
 /// Parts of an axis at a tensor of indices, whose shape takes the axis's place.
 fn gather<T: Float>(args: &Args<T>) -> Outputs<T> {
-    let idx = args.idx(1)?;
-    moved!(args, |x| {
-        let axis = axis(x, args.long("axis", 0));
-        let parts = select(x, axis, &idx.to_vec());
-        let (before, after) = (&x.shape()[..axis], &x.shape()[axis + 1..]);
-        parts.reshape([before, idx.shape(), after].concat())
+    let (x, idx) = (args.number(0)?, args.idx(1)?);
+    let axis = axis(&x, args.long("axis", 0));
+    let flat = from_front(&idx, x.shape()[axis]).reshape([idx.numel()]);
+    let parts = x.index_select(axis as isize, &flat);
+    let (before, after) = (&x.shape()[..axis], &x.shape()[axis + 1..]);
+    one(args.like_first(parts.reshape([before, idx.shape(), after].concat())))
+}
+
+/// Indices that may count from the end of an axis of this size, counted from its front.
+pub fn from_front(idx: &Tensor<i64>, size: usize) -> Tensor<i64> {
+    Tensor::from_fn(idx.shape(), |at| match idx.at(at) {
+        i if i < 0 => i + size as i64,
+        i => i,
+    })
+}
+
+/// The row-major places that the last axis of `idx` names in a tensor of this shape.
+pub fn rows(shape: &[usize], idx: &Tensor<i64>) -> Tensor<i64> {
+    let outer = &idx.shape()[..idx.rank() - 1];
+    Tensor::from_fn(outer, |at| {
+        let place = |flat: i64, d: usize| {
+            let i = idx.at(&[at, &[d]].concat());
+            flat * shape[d] as i64 + if i < 0 { i + shape[d] as i64 } else { i }
+        };
+        (0..shape.len()).fold(0, place)
     })
 }
 
 fn gather_elements<T: Float>(args: &Args<T>) -> Outputs<T> {
-    let idx = args.idx(1)?;
-    let x = args.number(0)?;
+    let (x, idx) = (args.number(0)?, args.idx(1)?);
     let axis = axis(&x, args.long("axis", 0));
-    let size = x.shape()[axis] as i64;
-    let idx = Tensor::from_fn(idx.shape(), |at| idx.at(at).rem_euclid(size));
-    // The other axes may be longer than those of the indices.
-    let cut = |x: Tensor<T>, i: usize| match i == axis {
-        true => x,
-        false => x.narrow(i as isize, 0, idx.shape()[i]),
-    };
-    let x = (0..x.rank()).fold(x.clone(), cut);
-    one(args.like_first(x.gather(axis as isize, &idx)))
+    one(args.like_first(x.gather(axis as isize, &from_front(&idx, x.shape()[axis]))))
 }
 
 /// The last axis of the indices names elements, or parts, of the data after the batch axes.
@@ -217,52 +227,39 @@ fn gather_nd<T: Float>(args: &Args<T>) -> Outputs<T> {
     let (x, idx) = (args.number(0)?, args.idx(1)?);
     let batch = args.long("batch_dims", 0) as usize;
     let depth = *idx.shape().last().ok_or("indices without axes")?;
-    let part: Vec<usize> = x.shape()[batch + depth..].to_vec();
-    let part_len: usize = part.iter().product();
+    let product = |shape: &[usize]| shape.iter().product::<usize>();
+    let (named, part) = (&x.shape()[batch..batch + depth], &x.shape()[batch + depth..]);
     let outer = &idx.shape()[..idx.rank() - 1];
-    let mut flat = Vec::new();
-    let rows = idx.reshape([outer.iter().product::<usize>(), depth]);
-    let batches: usize = x.shape()[..batch].iter().product();
-    let per_batch = rows.shape()[0] / batches.max(1);
-    for row in 0..rows.shape()[0] {
-        let mut at = row / per_batch.max(1);
-        for d in 0..depth {
-            let size = x.shape()[batch + d];
-            at = at * size + rows.at(&[row, d]).rem_euclid(size as i64) as usize;
-        }
-        flat.extend((0..part_len).map(|i| (at * part_len + i) as i64));
-    }
-    let y = x.reshape([x.numel()]).gather(0, &Tensor::from(flat));
-    one(args.like_first(y.reshape([outer, &part].concat())))
+    // Each batch has its own run of rows.
+    let batches = product(&x.shape()[..batch]);
+    let per_batch = product(outer) / batches.max(1);
+    let own = rows(named, &idx).to_vec().into_iter().enumerate();
+    let row = |(i, row): (usize, i64)| (i / per_batch.max(1) * product(named)) as i64 + row;
+    let flat = x.reshape([batches * product(named), product(part)]);
+    let y = flat.index_select(0, &own.map(row).collect());
+    one(args.like_first(y.reshape([outer, part].concat())))
 }
 
+/// One row per axis, where the op has one per element.
 fn non_zero<T: Float>(args: &Args<T>) -> Outputs<T> {
-    let x = args.number(0)?;
-    let mut found = Vec::new();
-    let _ = Tensor::from_fn(x.shape(), |idx| {
-        if x.at(idx) != T::ZERO {
-            found.push(idx.to_vec());
-        }
-        false
-    });
-    ints(Tensor::from_fn([x.rank(), found.len()], |at| found[at[1]][at[0]] as i64))
+    ints(args.number(0)?.nonzero().transpose(0, 1))
 }
 
+/// A label outside the classes, which may count from their end, has a row without a one.
 fn one_hot<T: Float>(args: &Args<T>) -> Outputs<T> {
-    let (idx, depth, values) = (args.number(0)?, args.number(1)?, args.number(2)?);
-    let depth = depth.to_vec()[0].to_f64() as i64;
+    let (labels, depth, values) = (args.idx(0)?, args.idx(1)?, args.number(2)?);
+    let depth = depth.to_vec()[0];
     let at = args.long("axis", -1);
-    let at = if at < 0 { at + idx.rank() as i64 + 1 } else { at } as usize;
-    let mut shape = idx.shape().to_vec();
-    shape.insert(at, depth as usize);
+    let at = if at < 0 { at + labels.rank() as i64 + 1 } else { at } as isize;
+    let valid = |label: i64| (-depth..depth).contains(&label);
+    // Labels that are none get a class of their own, which is cut off.
+    let class = |label: i64| if valid(label) { label.rem_euclid(depth) } else { depth };
+    let labels = Tensor::from_fn(labels.shape(), |i| class(labels.at(i)));
+    let hot = labels.one_hot::<T>(depth as usize + 1).narrow(-1, 0, depth as usize);
+    let mut order: Vec<isize> = (0..labels.rank() as isize).collect();
+    order.insert(at as usize, labels.rank() as isize);
     let (off, on) = (values.at(&[0]), values.at(&[1]));
-    let y = Tensor::from_fn(shape, |place| {
-        let mut own = place.to_vec();
-        let class = own.remove(at) as i64;
-        let label = idx.at(&own).to_f64() as i64;
-        let valid = (-depth..depth).contains(&label);
-        if valid && label.rem_euclid(depth) == class { on } else { off }
-    });
+    let y = hot.permute(&order) * (on - off) + off;
     match args.value(2) {
         Some(Value::Int(_)) => ints(y.to()),
         Some(Value::Float(_)) => one(y),

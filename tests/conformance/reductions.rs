@@ -1,78 +1,62 @@
-//! Reductions, running sums and products, and the largest elements.
+//! Reductions, running sums and products, and elements chosen by their order.
 
-use backstitch::{Float, Tensor};
+use backstitch::{Element, Float, Tensor, Unique};
 
-use crate::case::{Args, Entry, Outputs, ints, one, ops};
+use crate::case::{Args, Entry, Outputs, Value, ints, one, ops};
 
 pub const OPS: &[Entry] = ops![
     "ArgMax" => |args: &Args<T>| arg(args, |x, axis| x.argmax(axis, true)),
     "ArgMin" => |args: &Args<T>| arg(args, |x, axis| x.argmin(axis, true)),
-    "CumProd" => |args: &Args<T>| running(args, |a, b| a * b, T::ONE),
-    "CumSum" => |args: &Args<T>| running(args, |a, b| a + b, T::ZERO),
-    "ReduceL1" => |args: &Args<T>| reduce(args, |rows| rows.abs().sum_dim(-1, false)),
-    "ReduceL2" => |args: &Args<T>| reduce(args, |rows| rows.square().sum_dim(-1, false).sqrt()),
-    "ReduceLogSum" => |args: &Args<T>| reduce(args, |rows| rows.sum_dim(-1, false).log()),
-    "ReduceLogSumExp" => |args: &Args<T>| reduce(args, log_sum_exp),
-    "ReduceMax" => |args: &Args<T>| extreme(args, T::NEG_INFINITY, |rows| rows.max_dim(-1, false)),
-    "ReduceMean" => |args: &Args<T>| reduce(args, |rows| rows.mean_dim(-1, false)),
-    "ReduceMin" => |args: &Args<T>| extreme(args, T::INFINITY, |rows| rows.min_dim(-1, false)),
-    "ReduceProd" => |args: &Args<T>| reduce(args, product),
-    "ReduceSum" => |args: &Args<T>| reduce(args, |rows| rows.sum_dim(-1, false)),
-    "ReduceSumSquare" => |args: &Args<T>| reduce(args, |rows| rows.square().sum_dim(-1, false)),
+    "CumProd" => |args: &Args<T>| running(args, Tensor::cumprod, T::ONE),
+    "CumSum" => |args: &Args<T>| running(args, Tensor::cumsum, T::ZERO),
+    "ReduceL1" => |args: &Args<T>| reduce(args, |x, dims, keep| x.norm(1.0, dims, keep)),
+    "ReduceL2" => |args: &Args<T>| reduce(args, |x, dims, keep| x.norm(2.0, dims, keep)),
+    "ReduceLogSum" => |args: &Args<T>| reduce(args, |x, dims, keep| x.sum_dim(dims, keep).log()),
+    "ReduceLogSumExp" => |args: &Args<T>| reduce(args, |x, dims, keep| x.logsumexp(dims, keep)),
+    "ReduceMax" => |args: &Args<T>| {
+        extreme(args, T::NEG_INFINITY, |x, dims, keep| x.max_dim(dims, keep))
+    },
+    "ReduceMean" => |args: &Args<T>| reduce(args, |x, dims, keep| x.mean_dim(dims, keep)),
+    "ReduceMin" => |args: &Args<T>| {
+        extreme(args, T::INFINITY, |x, dims, keep| x.min_dim(dims, keep))
+    },
+    "ReduceProd" => |args: &Args<T>| reduce(args, |x, dims, keep| x.prod_dim(dims, keep)),
+    "ReduceSum" => |args: &Args<T>| reduce(args, |x, dims, keep| x.sum_dim(dims, keep)),
+    "ReduceSumSquare" => |args: &Args<T>| {
+        reduce(args, |x, dims, keep| x.square().sum_dim(dims, keep))
+    },
+    "TopK" => topk,
+    "Unique" => unique,
 ];
 
-/// Reduces over the axes of input 1, or of the attribute in older versions: `f` reduces rows
-/// `(kept, reduced)` to `(kept)`. No axes means all, or none where the case says so.
-fn reduce<T: Float>(args: &Args<T>, f: impl Fn(&Tensor<T>) -> Tensor<T>) -> Outputs<T> {
+/// Reduces over the axes of input 1, or of the attribute in older versions. No axes means all, or
+/// none where the case says so.
+fn reduce<T: Float>(
+    args: &Args<T>,
+    f: impl Fn(&Tensor<T>, &[isize], bool) -> Tensor<T>,
+) -> Outputs<T> {
     let x = args.number(0)?;
-    let rank = x.rank();
     let named = args.list(1, "axes").unwrap_or_default();
+    let keepdims = args.flag("keepdims", true);
     if named.is_empty() && args.flag("noop_with_empty_axes", false) {
         // Each element is reduced by itself: a square or a magnitude is still taken.
-        let rows = x.reshape([x.numel(), 1]);
-        return one(args.like_first(f(&rows).reshape(x.shape())));
+        let alone = x.reshape([x.shape(), &[1]].concat());
+        return one(args.like_first(f(&alone, &[-1], false)));
     }
-    let inside = |axis: usize| {
-        named.is_empty() || named.iter().any(|a| a.rem_euclid(rank as i64) as usize == axis)
-    };
-    let kept: Vec<usize> = (0..rank).filter(|&axis| !inside(axis)).collect();
-    let reduced: Vec<usize> = (0..rank).filter(|&axis| inside(axis)).collect();
-    let size = |axes: &[usize]| axes.iter().map(|&axis| x.shape()[axis]).product::<usize>();
-    let order: Vec<isize> = kept.iter().chain(&reduced).map(|&axis| axis as isize).collect();
-    let moved = if rank == 0 { x.clone() } else { x.permute(&order) };
-    let y = f(&moved.reshape([size(&kept), size(&reduced)]));
-    let keepdims = args.flag("keepdims", true);
-    let shape: Vec<usize> = (0..rank)
-        .filter(|&axis| keepdims || !inside(axis))
-        .map(|axis| if inside(axis) { 1 } else { x.shape()[axis] })
-        .collect();
-    one(args.like_first(y.reshape(shape)))
+    let dims: Vec<isize> = named.iter().map(|&axis| axis as isize).collect();
+    one(args.like_first(f(&x, &dims, keepdims)))
 }
 
 /// The extreme of no elements is the one that loses against all others.
 fn extreme<T: Float>(
     args: &Args<T>,
     of_none: T,
-    f: impl Fn(&Tensor<T>) -> Tensor<T>,
+    f: impl Fn(&Tensor<T>, &[isize], bool) -> Tensor<T>,
 ) -> Outputs<T> {
-    reduce(args, |rows| match rows.size(-1) {
-        0 => Tensor::full([rows.size(0)], of_none),
-        _ => f(rows),
+    reduce(args, |x, dims, keep| match x.numel() {
+        0 => x.sum_dim(dims, keep) + of_none,
+        _ => f(x, dims, keep),
     })
-}
-
-/// The largest element is taken out first, so that nothing overflows.
-fn log_sum_exp<T: Float>(rows: &Tensor<T>) -> Tensor<T> {
-    if rows.size(-1) == 0 {
-        return Tensor::full([rows.size(0)], T::NEG_INFINITY);
-    }
-    let top = rows.max_dim(-1, true).detach();
-    (rows - &top).exp().sum_dim(-1, false).log() + top.reshape([rows.size(0)])
-}
-
-fn product<T: Float>(rows: &Tensor<T>) -> Tensor<T> {
-    let column = |j: usize| rows.narrow(-1, j, 1).reshape([rows.size(0)]);
-    (0..rows.size(-1)).fold(Tensor::ones([rows.size(0)]), |product, j| product * column(j))
 }
 
 /// The index of the first, or of the last, extreme element.
@@ -100,25 +84,67 @@ fn arg<T: Float>(args: &Args<T>, f: impl Fn(&Tensor<T>, isize) -> Tensor<i64>) -
 /// Combines elements along an axis with all before them; or after, or without the element itself.
 fn running<T: Float>(
     args: &Args<T>,
-    f: impl Fn(&Tensor<T>, &Tensor<T>) -> Tensor<T>,
+    f: impl Fn(&Tensor<T>, isize) -> Tensor<T>,
     start: T,
 ) -> Outputs<T> {
     let x = args.number(0)?;
-    let axis = args.idx(1)?.item().rem_euclid(x.rank() as i64) as isize;
-    let (reverse, exclusive) = (args.flag("reverse", false), args.flag("exclusive", false));
-    let x = if reverse { x.slice_step(axis, .., -1) } else { x };
-    let count = x.size(axis);
-    if count == 0 {
-        return one(args.like_first(x));
+    let axis = args.idx(1)?.item() as isize;
+    let turn = |x: Tensor<T>| match args.flag("reverse", false) {
+        true => x.slice_step(axis, .., -1),
+        false => x,
+    };
+    let y = f(&turn(x), axis);
+    let y = match args.flag("exclusive", false) && y.size(axis) > 0 {
+        false => y,
+        true => {
+            let first = y.narrow(axis, 0, 1).detach() * T::ZERO + start;
+            Tensor::concat(&[&first, &y.narrow(axis, 0, y.size(axis) - 1)], axis)
+        }
+    };
+    one(args.like_first(turn(y)))
+}
+
+/// `k` is input 1, an attribute in the first version. Elements that need not be sorted may be.
+fn topk<T: Float>(args: &Args<T>) -> Outputs<T> {
+    let x = args.number(0)?;
+    let k = args.list(1, "k").map_or(args.long("k", 1), |k| k[0]) as usize;
+    let (y, idx) = x.topk(k, args.long("axis", -1) as isize, args.flag("largest", true));
+    Ok(vec![Some(args.like_first(y)), Some(Value::Int(idx))])
+}
+
+fn unique<T: Float>(args: &Args<T>) -> Outputs<T> {
+    match args.value(0) {
+        Some(Value::Float(x)) => found(args, x, Value::Float),
+        Some(Value::Int(x)) => found(args, x, Value::Int),
+        Some(Value::Bool(x)) => found(args, x, Value::Bool),
+        Some(Value::Byte(x)) => found(args, x, Value::Byte),
+        None => Err("input 0 is omitted".into()),
     }
-    let part = |i: usize| x.narrow(axis, i, 1);
-    let mut parts = Vec::with_capacity(count);
-    let mut so_far = part(0) * T::ZERO + start;
-    for i in 0..count {
-        let before = so_far.clone();
-        so_far = f(&so_far, &part(i));
-        parts.push(if exclusive { before } else { so_far.clone() });
+}
+
+/// The different slices along an axis, or elements; sorted, or in the order in which they appear.
+fn found<T: Float, E: Element>(
+    args: &Args<T>,
+    x: &Tensor<E>,
+    value: fn(Tensor<E>) -> Value<T>,
+) -> Outputs<T> {
+    let axis = args.attr("axis").map(|_| args.long("axis", 0) as isize);
+    let Unique { mut values, mut first, inverse, mut counts } = match axis {
+        Some(axis) => x.unique_dim(axis),
+        None => x.unique(),
+    };
+    let mut inverse = inverse.reshape([inverse.numel()]);
+    if !args.flag("sorted", true) {
+        let places = first.to_vec();
+        let mut order: Vec<i64> = (0..places.len() as i64).collect();
+        order.sort_by_key(|&i| places[i as usize]);
+        let ordered = |x: &Tensor<i64>| crate::indexing::select(x, 0, &order);
+        (first, counts) = (ordered(&first), ordered(&counts));
+        let dim = axis.map_or(0, |axis| axis.rem_euclid(values.rank() as isize)) as usize;
+        values = crate::indexing::select(&values, dim, &order);
+        let rank = |i: i64| order.iter().position(|&o| o == i).expect("all are there") as i64;
+        inverse = inverse.to_vec().into_iter().map(rank).collect();
     }
-    let y = Tensor::concat(&parts.iter().collect::<Vec<_>>(), axis);
-    one(args.like_first(if reverse { y.slice_step(axis, .., -1) } else { y }))
+    let list = |x: Tensor<i64>| Some(Value::Int(x));
+    Ok(vec![Some(value(values)), list(first), list(inverse), list(counts)])
 }

@@ -1,6 +1,6 @@
 //! Elements put at indices, by replacing or by combining.
 
-use backstitch::{Float, Tensor};
+use backstitch::{Float, ScatterReduce, Tensor};
 
 use crate::case::{Args, Entry, Outputs, one, ops};
 
@@ -13,86 +13,37 @@ pub const OPS: &[Entry] = ops![
 fn scatter_elements<T: Float>(args: &Args<T>) -> Outputs<T> {
     let (x, idx, updates) = (args.number(0)?, args.idx(1)?, args.number(2)?);
     let axis = args.long("axis", 0).rem_euclid(x.rank() as i64) as usize;
-    let mut targets = Vec::new();
-    let _ = Tensor::from_fn(idx.shape(), |at| {
-        let mut own = at.to_vec();
-        own[axis] = idx.at(at).rem_euclid(x.shape()[axis] as i64) as usize;
-        targets.push(own.iter().zip(x.shape()).fold(0, |flat, (&i, &n)| flat * n + i));
-        false
-    });
-    one(args.like_first(put(&x, &updates, &targets, &args.text("reduction", "none"))?))
+    let idx = crate::indexing::from_front(&idx, x.shape()[axis]);
+    one(args.like_first(put(args, &x, axis, &idx, &updates)?))
 }
 
+/// The last axis of the indices names elements, or parts, of the data: rows, once its leading axes
+/// are one.
 fn scatter_nd<T: Float>(args: &Args<T>) -> Outputs<T> {
     let (x, idx, updates) = (args.number(0)?, args.idx(1)?, args.number(2)?);
     let depth = *idx.shape().last().ok_or("indices without axes")?;
     let part: usize = x.shape()[depth..].iter().product();
-    let rows = idx.reshape([idx.numel() / depth.max(1), depth]);
-    let mut targets = Vec::new();
-    for row in 0..rows.shape()[0] {
-        let at = (0..depth).fold(0, |at, d| {
-            let size = x.shape()[d];
-            at * size + rows.at(&[row, d]).rem_euclid(size as i64) as usize
-        });
-        targets.extend((0..part).map(|i| at * part + i));
-    }
-    one(args.like_first(put(&x, &updates, &targets, &args.text("reduction", "none"))?))
+    let rows = crate::indexing::rows(&x.shape()[..depth], &idx);
+    let (count, flat) = (rows.numel(), x.reshape([x.numel() / part.max(1), part]));
+    let rows = rows.reshape([count, 1]).expand([count, part]);
+    let y = put(args, &flat, 0, &rows, &updates.reshape([count, part]))?;
+    one(args.like_first(y.reshape(x.shape())))
 }
 
-/// Combines update `k` with the element at `targets[k]` of the flat data, in order.
-///
-/// In rounds: each round takes at most one update per element, and what does not count for
-/// elements without one.
 fn put<T: Float>(
+    args: &Args<T>,
     x: &Tensor<T>,
+    axis: usize,
+    idx: &Tensor<i64>,
     updates: &Tensor<T>,
-    targets: &[usize],
-    how: &str,
 ) -> Result<Tensor<T>, String> {
-    let mut flat = x.reshape([x.numel()]);
-    let updates = updates.reshape([updates.numel()]);
-    let mut waiting: Vec<(usize, usize)> = targets.iter().copied().enumerate().collect();
-    while !waiting.is_empty() {
-        let mut chosen = vec![None; x.numel()];
-        waiting.retain(|&(update, target)| {
-            let takes = chosen[target].is_none();
-            if takes {
-                chosen[target] = Some(update);
-            }
-            !takes
-        });
-        flat = round(&flat, &updates, &chosen, how)?;
-    }
-    Ok(flat.reshape(x.shape()))
-}
-
-fn round<T: Float>(
-    flat: &Tensor<T>,
-    updates: &Tensor<T>,
-    chosen: &[Option<usize>],
-    how: &str,
-) -> Result<Tensor<T>, String> {
-    let n = chosen.len();
-    if how == "none" {
-        // An element is itself, or an update.
-        let source = |(i, update): (usize, &Option<usize>)| update.map_or(i, |k| n + k) as i64;
-        let sources: Tensor<i64> = chosen.iter().enumerate().map(source).collect();
-        return Ok(Tensor::concat(&[flat, updates], 0).gather(0, &sources));
-    }
-    let neutral = match how {
-        "add" => T::ZERO,
-        "mul" => T::ONE,
-        "max" => T::NEG_INFINITY,
-        "min" => T::INFINITY,
+    let how = match &args.text("reduction", "none")[..] {
+        "none" => return Ok(x.scatter(axis as isize, idx, updates)),
+        "add" => return Ok(x.scatter_add(axis as isize, idx, updates)),
+        "mul" => ScatterReduce::Prod,
+        "max" => ScatterReduce::Amax,
+        "min" => ScatterReduce::Amin,
         other => return Err(format!("reduction {other}")),
     };
-    let choices = Tensor::concat(&[&Tensor::full([1], neutral), updates], 0);
-    let sources: Tensor<i64> = chosen.iter().map(|k| k.map_or(0, |k| k + 1) as i64).collect();
-    let values = choices.gather(0, &sources);
-    Ok(match how {
-        "add" => flat + values,
-        "mul" => flat * values,
-        "max" => flat.maximum(values),
-        _ => flat.minimum(values),
-    })
+    Ok(x.scatter_reduce(axis as isize, idx, updates, how, true))
 }

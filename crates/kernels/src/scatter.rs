@@ -12,7 +12,7 @@ use crate::reduce::Split;
 use crate::{Element, Float, par};
 
 /// Columns that one task owns.
-const STRIP: usize = 128;
+const STRIP: usize = 256;
 
 /// Elements of a task, which takes several short columns.
 const TASK: usize = 8 * 1024;

@@ -15,7 +15,7 @@ const TASK: usize = 16 * 1024;
 /// `reverse`.
 ///
 /// # Numerics
-/// Kept in `f64`. Along contiguous rows, eight elements at a time are summed up in a tree.
+/// Kept in `f64`. Along contiguous rows, each four elements are summed up before they are added.
 ///
 /// # Panics
 /// If the lengths do not fit the split.
@@ -168,7 +168,8 @@ fn running<T: Float>(
     });
 }
 
-/// One row, eight elements at a time: their own scan does not wait for what came before.
+/// One row, four elements at a time: their own scan does not wait for what came before, so that
+/// the chain of dependent operations is a quarter as long.
 #[inline(always)]
 fn row<T: Float, const REVERSE: bool>(
     x: &[T],
@@ -177,28 +178,25 @@ fn row<T: Float, const REVERSE: bool>(
     join: &impl Fn(f64, f64) -> f64,
 ) {
     let mut so_far = start;
-    let mut eight = |x: &[T; 8], out: &mut [T; 8]| {
-        let at = |i: usize| if REVERSE { 7 - i } else { i };
-        let mut v: [f64; 8] = std::array::from_fn(|i| x[at(i)].to_f64());
-        for step in [1, 2, 4] {
-            let before: [f64; 8] =
-                std::array::from_fn(|i| if i >= step { v[i - step] } else { start });
-            v = std::array::from_fn(|i| join(before[i], v[i]));
+    let mut four = |x: &[T; 4], out: &mut [T; 4]| {
+        let at = |i: usize| if REVERSE { 3 - i } else { i };
+        let mut v: [f64; 4] = std::array::from_fn(|i| x[at(i)].to_f64());
+        for i in 1..4 {
+            v[i] = join(v[i - 1], v[i]);
         }
-        let total = v[7];
-        for i in 0..8 {
+        for i in 0..4 {
             out[at(i)] = T::from_f64(join(so_far, v[i]));
         }
-        so_far = join(so_far, total);
+        so_far = join(so_far, v[3]);
     };
-    let rest = x.len() % 8;
+    let rest = x.len() % 4;
     let (head, tail) = if REVERSE { (rest, 0) } else { (0, rest) };
     let body = head..x.len() - tail;
-    let (body_x, _) = x[body.clone()].as_chunks::<8>();
-    let (body_out, _) = out[body.clone()].as_chunks_mut::<8>();
+    let (body_x, _) = x[body.clone()].as_chunks();
+    let (body_out, _) = out[body.clone()].as_chunks_mut();
     match REVERSE {
-        false => body_x.iter().zip(body_out).for_each(|(x, out)| eight(x, out)),
-        true => body_x.iter().zip(body_out).rev().for_each(|(x, out)| eight(x, out)),
+        false => body_x.iter().zip(body_out).for_each(|(x, out)| four(x, out)),
+        true => body_x.iter().zip(body_out).rev().for_each(|(x, out)| four(x, out)),
     }
     let last = if REVERSE { 0..head } else { body.end..x.len() };
     for i in 0..last.len() {

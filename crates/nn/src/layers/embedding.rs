@@ -27,13 +27,30 @@ use crate::Init;
 pub struct Embedding<T: Float = f32> {
     /// The vectors `(V, C)`. Start normal with mean 0 and standard deviation 1, as PyTorch's.
     pub weight: Param<T>,
+    /// A symbol whose vector gets no gradient. None by default (PyTorch).
+    pub padding_idx: Option<usize>,
 }
 
 impl<T: Float> Embedding<T> {
     /// Vectors of `dim` numbers for `count` symbols.
     pub fn new(count: usize, dim: usize, rng: &mut Rng) -> Self {
         let init = Init::Normal { mean: 0.0, std: 1.0 };
-        Embedding { weight: Param::new(init.tensor([count, dim], rng)) }
+        Embedding { weight: Param::new(init.tensor([count, dim], rng)), padding_idx: None }
+    }
+
+    /// The same with a symbol for padding, whose vector is zero and stays so.
+    ///
+    /// # Panics
+    /// When there is no such symbol.
+    #[track_caller]
+    pub fn with_padding(count: usize, dim: usize, padding_idx: usize, rng: &mut Rng) -> Self {
+        assert!(
+            padding_idx < count,
+            "Embedding: needs padding below {count} symbols; got {padding_idx}"
+        );
+        let mut layer = Self::new(count, dim, rng);
+        layer.weight.data_mut()[padding_idx * dim..][..dim].fill(T::ZERO);
+        Embedding { padding_idx: Some(padding_idx), ..layer }
     }
 
     /// The vectors of the symbols `idx`.
@@ -42,10 +59,21 @@ impl<T: Float> Embedding<T> {
     /// When an index is negative or too large.
     #[track_caller]
     pub fn forward(&self, idx: &Tensor<i64>) -> Tensor<T> {
-        let (count, dim) = (idx.numel(), self.weight.shape()[1]);
-        let rows = self.weight.gather(0, &idx.reshape([count, 1]).expand([count, dim]));
-        let mut shape = idx.shape().to_vec();
-        shape.push(dim);
-        rows.reshape(shape)
+        self.weight.embedding(idx, self.padding_idx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_is_zero_and_gets_no_gradient() {
+        let words = Embedding::<f64>::with_padding(4, 2, 1, &mut Rng::seed(0));
+        let y = words.forward(&Tensor::from([3i64, 1, 3]));
+        assert_eq!(y.to_vec()[2..4], [0.0, 0.0]);
+        let grads = y.sum().backward();
+        let dweight = grads.get(&words.weight).unwrap();
+        assert_eq!(dweight.to_vec(), [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0, 2.0]);
     }
 }

@@ -83,7 +83,11 @@ pub(super) fn shape_rule(
 }
 
 /// The shapes to which tensor and indices broadcast; `None` where they have them already.
-fn along_rule(x: &[usize], dim: isize, idx: &[usize]) -> Result<Option<(Shape, Shape)>, ShapeError> {
+fn along_rule(
+    x: &[usize],
+    dim: isize,
+    idx: &[usize],
+) -> Result<Option<(Shape, Shape)>, ShapeError> {
     let op = "take_along_dim";
     let axis = axis_of(op, dim, x.len())?;
     let refuse = || {
@@ -173,7 +177,8 @@ mod tests {
         let x = Tensor::from([1.0, 2.0, 3.0]);
         let refused = std::panic::catch_unwind(|| x.gather(0, &Tensor::from([0i64, 5])));
         let message = *refused.err().unwrap().downcast::<String>().unwrap();
-        let want = "gather: needs indices from 0 to 2; got 5 at position 1, for a tensor of shape [3]";
+        let want =
+            "gather: needs indices from 0 to 2; got 5 at position 1, for a tensor of shape [3]";
         assert_eq!(message, want);
     }
 

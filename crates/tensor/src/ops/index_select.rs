@@ -73,7 +73,6 @@ pub(super) const SPECS: &[OpSpec] = &[OpSpec {
 
 /// One index more than the first axis is long, some of them equal.
 pub(super) fn example(shape: &[usize]) -> Tensor<i64> {
-    super::gather::example(&shape[..shape.len().min(1)], false).reshape([shape
-        .first()
-        .map_or(1, |n| n + 1)])
+    super::gather::example(&shape[..shape.len().min(1)], false)
+        .reshape([shape.first().map_or(1, |n| n + 1)])
 }

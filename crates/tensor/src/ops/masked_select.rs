@@ -64,15 +64,7 @@ pub(super) const SPECS: &[OpSpec] = &[
     OpSpec {
         name: "masked_select",
         formula: "y = those x[i] where the sum of the index i is even, in a list",
-        shapes: &[
-            &[&[]],
-            &[&[0]],
-            &[&[1]],
-            &[&[7]],
-            &[&[3, 17]],
-            &[&[2, 3, 33]],
-            &[&[256, 1024]],
-        ],
+        shapes: &[&[&[]], &[&[0]], &[&[1]], &[&[7]], &[&[3, 17]], &[&[2, 3, 33]], &[&[256, 1024]]],
         domain: Domain::Range(-2.0, 2.0),
         build: build!(|x| x[0].masked_select(&mask(x[0].shape()))),
         oracle: Oracle::Whole(|x| {

@@ -25,9 +25,10 @@ impl Tensor<i64> {
     #[track_caller]
     pub fn one_hot<U: Element>(&self, classes: usize) -> Tensor<U> {
         let idx = self.contiguous();
-        or_panic(index::check(data(&idx), classes).map_err(|bad| {
-            format!("one_hot: {bad}, for labels of shape {:?}", self.shape())
-        }));
+        or_panic(
+            index::check(data(&idx), classes)
+                .map_err(|bad| format!("one_hot: {bad}, for labels of shape {:?}", self.shape())),
+        );
         let mut shape = Shape::new(self.shape());
         shape.push(classes);
         Tensor::build(&shape, |y| {

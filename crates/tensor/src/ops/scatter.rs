@@ -111,9 +111,8 @@ fn shape_rule(
         let rule = format!("indices with as many axes, none longer but dim {dim} of the tensor");
         ShapeError::new(op, rule, format!("{x:?}, indices {idx:?} and elements {src:?}"))
     };
-    let axis = super::gather::shape_rule(op, x, dim, idx).map_err(|error| {
-        if x.is_empty() { error } else { refuse() }
-    })?;
+    let axis = super::gather::shape_rule(op, x, dim, idx)
+        .map_err(|error| if x.is_empty() { error } else { refuse() })?;
     let fits = src.len() == idx.len() && (0..idx.len()).all(|a| idx[a] <= src[a]);
     if fits { Ok(axis) } else { Err(refuse()) }
 }

@@ -70,7 +70,7 @@ impl<T: Float> Tensor<T> {
         let put = or_panic(Put::new("scatter_reduce", self, dim, idx, src));
         let start = match include_self {
             true => put.x.clone(),
-            false => put.x.masked_fill(&touched(&put), neutral(how)),
+            false => put.x.masked_fill(&touched(&put), neutral::<T>(how)),
         };
         let (src, places) = (&put.src, put.places.clone());
         let add = |x: &Tensor<T>| x.add_at("scatter_reduce", places.clone(), src);
@@ -120,9 +120,6 @@ fn product<T: Float>(put: &Put<T>) -> Tensor<T> {
         _ => Put::flat(&put.x, &put.places.idx, put.places.axis, &put.src),
     };
     let n = put.src.numel();
-    if n == 0 {
-        return put.x.reshape(shape);
-    }
     let targets = data(&put.places.idx);
     let mut order: Vec<i64> = (0..n as i64).collect();
     order.sort_by_key(|&i| targets[i as usize]);
@@ -194,12 +191,12 @@ impl<T: Float> Op<T, 2> for Extreme {
 }
 
 macro_rules! spec {
-    ($name:literal, $formula:literal, $how:ident, $include_self:literal, $of:expr) => {
+    ($name:literal, $formula:literal, $how:ident, $include_self:literal, $draw:expr, $of:expr) => {
         OpSpec {
             name: $name,
             formula: $formula,
             shapes: SHAPES,
-            domain: Domain::Custom(super::binary::draw_apart),
+            domain: Domain::Custom($draw),
             build: build!(|x| {
                 let idx = example(x[0].shape(), x[0].rank() > 1);
                 x[0].scatter_reduce(0, &idx, &x[1], ScatterReduce::$how, $include_self)
@@ -224,6 +221,11 @@ macro_rules! spec {
     };
 }
 
+/// Values of which no two are equal, of both inputs together.
+fn distinct(input: usize, shape: &[usize], rng: &mut crate::rng::Rng) -> Tensor<f64> {
+    super::extreme::distinct(shape, rng) + 0.01 * input as f64
+}
+
 /// What the terms of a place become; without any, it keeps its own.
 fn terms_of(own: f64, put: &[f64], include_self: bool, of: fn(&[f64]) -> f64) -> f64 {
     match (put, include_self) {
@@ -234,21 +236,46 @@ fn terms_of(own: f64, put: &[f64], include_self: bool, of: fn(&[f64]) -> f64) ->
 }
 
 pub(super) const SPECS: &[OpSpec] = &[
-    spec!("scatter_reduce", "y = the sum of src at idx, where there is any, else x", Sum, false, |t| {
-        t.iter().sum()
-    }),
-    spec!("scatter_reduce prod", "y = x times the product of src at idx", Prod, true, |t| {
-        t.iter().product()
-    }),
-    spec!("scatter_reduce mean", "y = the mean of x and of src at idx", Mean, true, |t| {
-        t.iter().sum::<f64>() / t.len() as f64
-    }),
-    spec!("scatter_reduce amax", "y = the largest of x and of src at idx", Amax, true, |t| {
-        t.iter().copied().fold(f64::NEG_INFINITY, f64::max)
-    }),
-    spec!("scatter_reduce amin", "y = the smallest of src at idx, else x", Amin, false, |t| {
-        t.iter().copied().fold(f64::INFINITY, f64::min)
-    }),
+    spec!(
+        "scatter_reduce",
+        "y = the sum of src at idx, where there is any, else x",
+        Sum,
+        false,
+        super::binary::draw_apart,
+        |t| { t.iter().sum() }
+    ),
+    spec!(
+        "scatter_reduce prod",
+        "y = x times the product of src at idx",
+        Prod,
+        true,
+        super::binary::draw_apart,
+        |t| { t.iter().product() }
+    ),
+    spec!(
+        "scatter_reduce mean",
+        "y = the mean of x and of src at idx",
+        Mean,
+        true,
+        super::binary::draw_apart,
+        |t| { t.iter().sum::<f64>() / t.len() as f64 }
+    ),
+    spec!(
+        "scatter_reduce amax",
+        "y = the largest of x and of src at idx",
+        Amax,
+        true,
+        distinct,
+        |t| { t.iter().copied().fold(f64::NEG_INFINITY, f64::max) }
+    ),
+    spec!(
+        "scatter_reduce amin",
+        "y = the smallest of src at idx, else x",
+        Amin,
+        false,
+        distinct,
+        |t| { t.iter().copied().fold(f64::INFINITY, f64::min) }
+    ),
 ];
 
 #[cfg(test)]

@@ -169,7 +169,10 @@ mod tests {
     fn slices_are_compared_whole() {
         let x = Tensor::from([[1.0, 0.0, 1.0], [2.0, 5.0, 2.0]]);
         let found = x.unique_dim(1);
-        assert_eq!((found.values.shape(), found.values.to_vec()), (&[2, 2][..], vec![0.0, 1.0, 5.0, 2.0]));
+        assert_eq!(
+            (found.values.shape(), found.values.to_vec()),
+            (&[2, 2][..], vec![0.0, 1.0, 5.0, 2.0])
+        );
         assert_eq!((found.first.to_vec(), found.inverse.to_vec()), (vec![1, 0], vec![1, 0, 1]));
         assert_eq!(found.counts.to_vec(), [1, 2]);
     }

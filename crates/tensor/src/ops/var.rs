@@ -100,14 +100,7 @@ macro_rules! spec {
         OpSpec {
             name: $name,
             formula: $formula,
-            shapes: &[
-                &[&[2]],
-                &[&[3, 0]],
-                &[&[7]],
-                &[&[3, 17]],
-                &[&[5, 2, 33]],
-                &[&[256, 1024]],
-            ],
+            shapes: &[&[&[2]], &[&[3, 0]], &[&[7]], &[&[3, 17]], &[&[5, 2, 33]], &[&[256, 1024]]],
             domain: Domain::Custom(|_, shape, rng| super::extreme::distinct(shape, rng)),
             build: build!(|x| x[0].$method(0, 1, false)),
             oracle: Oracle::Whole(|x| first_axis(&x[0], $of)),
@@ -124,9 +117,12 @@ macro_rules! spec {
 
 pub(super) const SPECS: &[OpSpec] = &[
     spec!("var", "y[j] = Σ_i (x[i, j] - mean[j])² / (n - 1), over the first axis", var, var),
-    spec!("var std", "y[j] = √(Σ_i (x[i, j] - mean[j])² / (n - 1)), over the first axis", std, |lane| {
-        var(lane).sqrt()
-    }),
+    spec!(
+        "var std",
+        "y[j] = √(Σ_i (x[i, j] - mean[j])² / (n - 1)), over the first axis",
+        std,
+        |lane| { var(lane).sqrt() }
+    ),
 ];
 
 fn var(lane: &[f64]) -> f64 {
@@ -149,7 +145,7 @@ mod tests {
 
     #[test]
     fn too_few_elements_have_none() {
-        let x = Tensor::from([2.0]);
+        let x = Tensor::from([2.0f64]);
         assert!(x.var(0, 1, false).item().is_nan());
         assert!(x.std([], 1, false).item().is_nan());
         let (var, mean) = Tensor::from([[1.0, 3.0]]).var_mean([0, 1], 0, false);
