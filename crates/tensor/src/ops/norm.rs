@@ -109,8 +109,8 @@ macro_rules! spec {
             formula: $formula,
             shapes: super::over::SHAPES,
             domain: Domain::Custom(|_, shape, rng| {
-                // Of both signs, apart from each other and from 0.
-                super::extreme::distinct(shape, rng) + 0.01
+                // Of both signs, their magnitudes apart from each other and from 0.
+                super::extreme::distinct(shape, rng) + 0.005
             }),
             build: build!(|x| x[0].norm($p, 0, false)),
             oracle: Oracle::Whole(|x| first_axis(&x[0], |lane| of(lane, $p))),
