@@ -29,7 +29,9 @@ pub use module::{
     for_each_param, for_each_param_mut,
 };
 pub use ops::operand::Operand;
-pub use ops::{BatchStatistics, CrossEntropy, Reduction, ScatterReduce, Unique};
+pub use ops::{
+    BatchStatistics, CrossEntropy, END, End, PadMode, Patches, Reduction, ScatterReduce, Unique,
+};
 pub use reverse::Gradients;
 pub use rng::{Rng, RngState};
 pub use tensor::Tensor;

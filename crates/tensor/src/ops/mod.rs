@@ -20,7 +20,9 @@ mod batch_norm;
 mod binary;
 mod ceil;
 mod celu;
+mod chunk;
 mod clamp;
+mod col2im;
 mod concat;
 mod cos;
 mod cosh;
@@ -28,6 +30,8 @@ mod cross_entropy;
 mod cummax;
 mod cumprod;
 mod cumsum;
+mod diag_embed;
+mod diagonal;
 mod div;
 mod dropout;
 mod elu;
@@ -40,8 +44,11 @@ mod exp2;
 mod expand;
 mod expm1;
 mod extreme;
+mod flatten;
+mod flip;
 mod floor;
 mod fmod;
+mod fold;
 mod gather;
 mod ge;
 mod gelu;
@@ -52,6 +59,7 @@ mod hardshrink;
 mod hardsigmoid;
 mod hardswish;
 mod hardtanh;
+mod im2col;
 mod index_add;
 mod index_select;
 mod is_finite;
@@ -81,9 +89,12 @@ mod max;
 mod maximum;
 mod mean;
 mod median;
+mod meshgrid;
 mod min;
 mod minimum;
 mod mish;
+mod movedim;
+mod moves;
 mod mse;
 mod mul;
 mod ne;
@@ -91,6 +102,7 @@ mod norm;
 mod one_hot;
 pub(crate) mod operand;
 mod over;
+mod pad;
 mod permute;
 mod places;
 mod pointwise;
@@ -102,12 +114,16 @@ mod recurrence;
 mod relu;
 mod relu6;
 mod remainder;
+mod repeat_interleave;
 mod reshape;
+mod roll;
 mod round;
 mod rsqrt;
 mod scatter;
 mod scatter_add;
 mod scatter_reduce;
+mod select;
+mod select_scatter;
 mod selu;
 mod sigmoid;
 mod sign;
@@ -115,28 +131,42 @@ mod silu;
 mod sin;
 mod sinh;
 mod slice;
+mod slice_scatter;
 mod softmax;
 mod softplus;
 mod softshrink;
 mod softsign;
 mod sort;
+mod split;
 mod sqrt;
 mod square;
+mod squeeze;
+mod stack;
 mod sub;
 mod sum;
 mod tan;
 mod tanh;
 mod threshold;
+mod tile;
 mod to;
 mod topk;
+mod tril;
+mod triu;
 mod trunc;
+mod trunc;
+mod unbind;
+mod unfold;
 mod unique;
+mod unsqueeze;
 mod var;
 mod where_;
 
 pub use batch_norm::BatchStatistics;
 pub use cross_entropy::{CrossEntropy, Reduction};
+pub use im2col::Patches;
+pub use pad::PadMode;
 pub use scatter_reduce::ScatterReduce;
+pub use slice::{END, End};
 pub use unique::Unique;
 
 /// The specs of all ops, file by file.
@@ -155,7 +185,9 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     batch_norm::SPECS,
     ceil::SPECS,
     celu::SPECS,
+    chunk::SPECS,
     clamp::SPECS,
+    col2im::SPECS,
     concat::SPECS,
     cos::SPECS,
     cosh::SPECS,
@@ -163,6 +195,8 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     cummax::SPECS,
     cumprod::SPECS,
     cumsum::SPECS,
+    diag_embed::SPECS,
+    diagonal::SPECS,
     div::SPECS,
     dropout::SPECS,
     elu::SPECS,
@@ -174,8 +208,11 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     exp::SPECS,
     expand::SPECS,
     expm1::SPECS,
+    flatten::SPECS,
+    flip::SPECS,
     floor::SPECS,
     fmod::SPECS,
+    fold::SPECS,
     gather::SPECS,
     ge::SPECS,
     gelu::SPECS,
@@ -188,6 +225,7 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     hardtanh::SPECS,
     index_add::SPECS,
     index_select::SPECS,
+    im2col::SPECS,
     is_finite::SPECS,
     is_inf::SPECS,
     is_nan::SPECS,
@@ -215,14 +253,17 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     maximum::SPECS,
     mean::SPECS,
     median::SPECS,
+    meshgrid::SPECS,
     min::SPECS,
     minimum::SPECS,
     mish::SPECS,
+    movedim::SPECS,
     mse::SPECS,
     mul::SPECS,
     ne::SPECS,
     norm::SPECS,
     one_hot::SPECS,
+    pad::SPECS,
     permute::SPECS,
     pow::SPECS,
     prelu::SPECS,
@@ -232,12 +273,16 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     relu6::SPECS,
     relu::SPECS,
     remainder::SPECS,
+    repeat_interleave::SPECS,
     reshape::SPECS,
+    roll::SPECS,
     round::SPECS,
     rsqrt::SPECS,
     scatter::SPECS,
     scatter_add::SPECS,
     scatter_reduce::SPECS,
+    select::SPECS,
+    select_scatter::SPECS,
     selu::SPECS,
     sigmoid::SPECS,
     sign::SPECS,
@@ -245,22 +290,33 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     sin::SPECS,
     sinh::SPECS,
     slice::SPECS,
+    slice_scatter::SPECS,
     softmax::SPECS,
     softplus::SPECS,
     softshrink::SPECS,
     softsign::SPECS,
     sort::SPECS,
+    split::SPECS,
     sqrt::SPECS,
     square::SPECS,
+    squeeze::SPECS,
+    stack::SPECS,
     sub::SPECS,
     sum::SPECS,
     tan::SPECS,
     tanh::SPECS,
     threshold::SPECS,
+    tile::SPECS,
     to::SPECS,
     topk::SPECS,
     trunc::SPECS,
     unique::SPECS,
     var::SPECS,
+    tril::SPECS,
+    triu::SPECS,
+    trunc::SPECS,
+    unbind::SPECS,
+    unfold::SPECS,
+    unsqueeze::SPECS,
     where_::SPECS,
 ];

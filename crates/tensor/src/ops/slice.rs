@@ -1,18 +1,19 @@
 //! `slice`: a part of one axis, forward or backward, in steps, without copying.
 
-use std::ops::{Bound, RangeBounds};
+use std::ops::{Bound, RangeBounds, Sub};
 
 use backstitch_kernels::{Element, copy};
 
 use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};
-use crate::shape::{Shape, ShapeError, axis_of, or_panic};
+use crate::shape::{Shape, ShapeError, Strides, axis_of, contiguous_strides, or_panic};
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
 use crate::tensor::Tensor;
 
 impl<T: Element> Tensor<T> {
     /// The part of axis `dim` inside `range`. A view.
     ///
-    /// Negative bounds count from the axis's end, as in Python; bounds beyond the ends are cut off.
+    /// Negative bounds count from the axis's end, as in Python, and are spelled [`END`]` - 1`, ...;
+    /// bounds beyond the ends are cut off.
     ///
     /// # Gradient
     /// `dx` is `dy` inside the range, 0 elsewhere.
@@ -22,11 +23,12 @@ impl<T: Element> Tensor<T> {
     ///
     /// # Examples
     /// ```
-    /// use backstitch_tensor::Tensor;
+    /// use backstitch_tensor::{END, Tensor};
     ///
     /// let x = Tensor::from([0.0, 1.0, 2.0, 3.0, 4.0]);
     /// assert_eq!(x.slice(0, 1..3).to_vec(), [1.0, 2.0]);
-    /// assert_eq!(x.slice(0, -2..).to_vec(), [3.0, 4.0]);
+    /// assert_eq!(x.slice(0, END - 2..).to_vec(), [3.0, 4.0]);
+    /// assert_eq!(x.slice(0, 1..END - 1).to_vec(), [1.0, 2.0, 3.0]);
     /// ```
     #[track_caller]
     pub fn slice(&self, dim: isize, range: impl RangeBounds<isize>) -> Tensor<T> {
@@ -54,7 +56,7 @@ impl<T: Element> Tensor<T> {
     #[track_caller]
     pub fn slice_step(&self, dim: isize, range: impl RangeBounds<isize>, step: isize) -> Tensor<T> {
         let axis = or_panic(axis_of("slice", dim, self.rank()));
-        let part = or_panic(Part::new(self.shape(), axis, range, step));
+        let part = or_panic(Part::new("slice", self.shape(), axis, range, step));
         apply(Slice { part }, [self])
     }
 
@@ -75,6 +77,29 @@ impl<T: Element> Tensor<T> {
     }
 }
 
+/// The end of an axis, from which bounds of [`Tensor::slice`] count back: `END - 1` is the last
+/// element.
+///
+/// It stands for the negative number; a bound that is computed may be one. Spelled as a number,
+/// `1..-1` looks like an empty range to Rust's lints.
+///
+/// # Panics
+/// `END - 0` does; a range that goes to the end has no end: `1..`.
+pub const END: End = End;
+
+/// The type of [`END`].
+#[derive(Clone, Copy, Debug)]
+pub struct End;
+
+impl Sub<isize> for End {
+    type Output = isize;
+    #[track_caller]
+    fn sub(self, back: isize) -> isize {
+        assert!(back > 0, "END: needs a distance of 1 or more; got {back}");
+        -back
+    }
+}
+
 /// Which elements of an axis: `start + i * step` for `i` below `len`.
 #[derive(Clone, Copy)]
 pub(super) struct Part {
@@ -85,14 +110,15 @@ pub(super) struct Part {
 }
 
 impl Part {
-    fn new(
+    pub(super) fn new(
+        op: &str,
         shape: &[usize],
         axis: usize,
         range: impl RangeBounds<isize>,
         step: isize,
     ) -> Result<Self, ShapeError> {
         if step == 0 {
-            return Err(ShapeError::new("slice", "a step other than 0", step));
+            return Err(ShapeError::new(op, "a step other than 0", step));
         }
         let size = shape[axis] as isize;
         let inside = |bound: isize| if bound < 0 { bound + size } else { bound }.clamp(0, size);
@@ -112,16 +138,37 @@ impl Part {
         Ok(Part { axis, start, step, len: count.div_ceil(step.unsigned_abs()) })
     }
 
+    /// The shape of the part of a tensor of shape `x`.
+    pub(super) fn shape(&self, x: &[usize]) -> Shape {
+        let mut shape = Shape::new(x);
+        shape[self.axis] = self.len;
+        shape
+    }
+
+    /// Writes the elements of `x` to the part of `y`, which holds a tensor of `shape` in row-major
+    /// order.
+    pub(super) fn write<T: Element>(&self, x: &Tensor<T>, shape: &[usize], y: &mut [T]) {
+        let mut steps = contiguous_strides(shape);
+        let start = self.start * steps[self.axis] as usize;
+        steps[self.axis] *= self.step;
+        copy::copy_into(x.view(), y, start, &steps, x.shape());
+    }
+
     /// The part of `x` as a view.
     fn of<T: Element>(&self, x: &Tensor<T>) -> Tensor<T> {
-        let mut shape = Shape::new(x.shape());
-        let mut strides = crate::shape::Strides::new(x.strides());
+        let shape = self.shape(x.shape());
+        let mut strides = Strides::new(x.strides());
         let skipped = self.start as isize * strides[self.axis];
-        shape[self.axis] = self.len;
         strides[self.axis] *= self.step;
         let offset = if shape.contains(&0) { 0 } else { x.offset() as isize + skipped };
         x.relaid(shape, strides, offset as usize)
     }
+}
+
+/// The part of a tensor.
+#[track_caller]
+pub(super) fn slice<T: Element>(x: &Tensor<T>, part: Part) -> Tensor<T> {
+    apply(Slice { part }, [x])
 }
 
 struct Slice {
@@ -159,11 +206,7 @@ impl<T: Element> Op<T, 1> for Unslice {
     fn forward(&mut self, [x]: [&Tensor<T>; 1]) -> Tensor<T> {
         Tensor::build(&self.shape, |y| {
             y.fill(T::default());
-            let strides = crate::shape::contiguous_strides(&self.shape);
-            let start = self.part.start * strides[self.part.axis] as usize;
-            let mut steps = strides;
-            steps[self.part.axis] *= self.part.step;
-            copy::copy_into(x.view(), y, start, &steps, x.shape());
+            self.part.write(x, &self.shape, y);
         })
     }
 
@@ -235,21 +278,33 @@ fn pick(x: &Tensor<f64>, len: usize, from: impl Fn(usize) -> usize) -> Tensor<f6
 
 #[cfg(test)]
 mod tests {
+    use super::END;
     use crate::tensor::Tensor;
 
     #[test]
-    #[expect(clippy::reversed_empty_ranges, reason = "a negative bound counts from the end")]
     fn bounds_follow_python() {
         let x = Tensor::from([0i64, 1, 2, 3, 4]);
         let check = |part: Tensor<i64>, want: &[i64]| assert_eq!(part.to_vec(), want);
         check(x.slice(0, ..), &[0, 1, 2, 3, 4]);
         check(x.slice(0, 3..100), &[3, 4]);
         check(x.slice(0, -100..2), &[0, 1]);
-        check(x.slice(0, 3..1), &[]);
-        check(x.slice(0, 1..=-2), &[1, 2, 3]);
-        check(x.slice(0, ..=-1), &[0, 1, 2, 3, 4]);
+        check(x.slice(0, 3..3), &[]);
+        check(x.slice(0, 4..END - 3), &[]);
+        check(x.slice(0, 1..=END - 2), &[1, 2, 3]);
+        check(x.slice(0, ..=END - 1), &[0, 1, 2, 3, 4]);
+        check(x.slice(0, 1..END - 1), &[1, 2, 3]);
+        check(x.slice(0, END - 3..END - 1), &[2, 3]);
+        check(x.slice_step(0, 1..END - 1, 2), &[1, 3]);
+        let computed = -(x.rank() as isize);
+        check(x.slice(0, computed..), &[4]);
         check(x.slice_step(0, 1..4, -1), &[3, 2, 1]);
         check(x.slice_step(0, .., 3), &[0, 3]);
+    }
+
+    #[test]
+    #[should_panic(expected = "END: needs a distance of 1 or more; got 0")]
+    fn the_end_itself_is_no_bound() {
+        Tensor::from([0i64, 1]).slice(0, 1..END - 0);
     }
 
     #[test]

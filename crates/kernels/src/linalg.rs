@@ -1,0 +1,444 @@
+//! Factorisations of dense matrices: faer, wrapped over batches of row-major slices.
+//!
+//! Each matrix is factorised by one thread; the matrices of a batch are shared among threads. Where
+//! a factorisation does not exist (a singular matrix, one that is not positive definite, numbers
+//! that are not finite), that matrix's results are NaN. faer allocates its own scratch memory.
+
+use faer::linalg::solvers::{PartialPivLu, Solve};
+use faer::linalg::triangular_solve as triangular;
+use faer::traits::RealField;
+use faer::{MatMut, MatRef, Par, Side};
+
+use crate::element::{Float, per_float};
+use crate::par;
+
+/// Which half of a square matrix is read, and whether its diagonal counts as ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Triangle {
+    /// The upper half instead of the lower.
+    pub upper: bool,
+    /// The diagonal counts as ones, whatever it holds.
+    pub unit: bool,
+}
+
+/// Nanoseconds that `flops` operations on small matrices take, roughly.
+fn work(flops: usize) -> usize {
+    flops / 2 + 200
+}
+
+/// `x = a⁻¹ b` for each `a (n, n)`, `b (n, k)` of a batch. NaN where `a` is singular.
+///
+/// # Panics
+/// When the slices do not hold as many matrices of these shapes.
+pub fn solve<T: Float>(a: &[T], b: &[T], (n, k): (usize, usize), x: &mut [T]) {
+    assert_eq!((b.len(), a.len() * k), (x.len(), x.len() * n), "solve: lengths");
+    per_float!(T: solve_all(a: &[T], b: &[T], n: usize, k: usize, x: &mut [T]))
+}
+
+fn solve_all<T: Float + RealField>(a: &[T], b: &[T], n: usize, k: usize, x: &mut [T]) {
+    if x.is_empty() {
+        return;
+    }
+    let cost = work(n * n * (n + k)) * (x.len() / (n * k));
+    par::chunks_mut(x, n * k, cost, |i, x| {
+        let lu = MatRef::from_row_major_slice(&a[i * n * n..][..n * n], n, n).partial_piv_lu();
+        x.copy_from_slice(&b[i * n * k..][..n * k]);
+        match is_singular(&lu, n) {
+            true => x.fill(T::NAN),
+            false => lu.solve_in_place(MatMut::from_row_major_slice_mut(x, n, k)),
+        }
+    });
+}
+
+fn is_singular<T: Float + RealField>(lu: &PartialPivLu<T>, n: usize) -> bool {
+    (0..n).any(|i| lu.U()[(i, i)] == T::ZERO)
+}
+
+/// `x = a⁻¹ b` for each `a (n, n)` of which one triangle is read, `b (n, k)`.
+///
+/// A zero on the diagonal divides: infinities and NaN follow.
+///
+/// # Panics
+/// When the slices do not hold as many matrices of these shapes.
+pub fn solve_triangular<T: Float>(
+    a: &[T],
+    b: &[T],
+    (n, k): (usize, usize),
+    which: Triangle,
+    x: &mut [T],
+) {
+    assert_eq!((b.len(), a.len() * k), (x.len(), x.len() * n), "solve_triangular: lengths");
+    per_float!(T: substitute_all(a: &[T], b: &[T], n: usize, k: usize, which: Triangle, x: &mut [T]))
+}
+
+fn substitute_all<T: Float + RealField>(
+    a: &[T],
+    b: &[T],
+    n: usize,
+    k: usize,
+    which: Triangle,
+    x: &mut [T],
+) {
+    if x.is_empty() {
+        return;
+    }
+    let cost = work(n * n * k) * (x.len() / (n * k));
+    par::chunks_mut(x, n * k, cost, |i, x| {
+        let a = MatRef::from_row_major_slice(&a[i * n * n..][..n * n], n, n);
+        x.copy_from_slice(&b[i * n * k..][..n * k]);
+        let x = MatMut::from_row_major_slice_mut(x, n, k);
+        match (which.upper, which.unit) {
+            (false, false) => triangular::solve_lower_triangular_in_place(a, x, Par::Seq),
+            (false, true) => triangular::solve_unit_lower_triangular_in_place(a, x, Par::Seq),
+            (true, false) => triangular::solve_upper_triangular_in_place(a, x, Par::Seq),
+            (true, true) => triangular::solve_unit_upper_triangular_in_place(a, x, Par::Seq),
+        }
+    });
+}
+
+/// The pivots of each `a (n, n)`: the diagonal of U in `P a = L U`, and in `sign` whether P is an
+/// even (1) or odd (-1) permutation. The determinant is the product of all of them.
+///
+/// # Panics
+/// When the slices do not hold as many matrices, diagonals and signs.
+pub fn pivots<T: Float>(a: &[T], n: usize, diagonal: &mut [T], sign: &mut [T]) {
+    let count = sign.len();
+    assert_eq!((a.len(), diagonal.len()), (count * n * n, count * n), "pivots: lengths");
+    sign.fill(T::ONE);
+    if n > 0 {
+        per_float!(T: pivots_all(a: &[T], n: usize, diagonal: &mut [T], sign: &mut [T]))
+    }
+}
+
+fn pivots_all<T: Float + RealField>(a: &[T], n: usize, diagonal: &mut [T], sign: &mut [T]) {
+    let cost = work(n * n * n) * sign.len();
+    par::chunks_mut2((diagonal, n), (sign, 1), cost, |i, diagonal, sign| {
+        let lu = MatRef::from_row_major_slice(&a[i * n * n..][..n * n], n, n).partial_piv_lu();
+        for (row, pivot) in diagonal.iter_mut().enumerate() {
+            *pivot = lu.U()[(row, row)];
+        }
+        if is_odd(lu.P().arrays().0) {
+            sign[0] = -T::ONE;
+        }
+    });
+}
+
+/// Whether a permutation is an odd number of swaps.
+fn is_odd(to: &[usize]) -> bool {
+    let mut seen = vec![false; to.len()];
+    let mut swaps = 0;
+    for start in 0..to.len() {
+        let mut at = start;
+        while !seen[at] {
+            seen[at] = true;
+            at = to[at];
+            swaps += usize::from(at != start);
+        }
+    }
+    swaps % 2 == 1
+}
+
+/// `y = a⁻¹` for each `a (n, n)`. NaN where `a` is singular.
+///
+/// # Panics
+/// When the slices differ in length or do not hold whole matrices.
+pub fn inverse<T: Float>(a: &[T], n: usize, y: &mut [T]) {
+    let mut eye = vec![T::ZERO; y.len()];
+    for matrix in eye.chunks_mut((n * n).max(1)) {
+        matrix.iter_mut().step_by(n + 1).for_each(|one| *one = T::ONE);
+    }
+    solve(a, &eye, (n, n), y);
+}
+
+/// The lower triangular `l` with `l lᵀ = a` for each symmetric `a (n, n)`, of which the lower half
+/// is read. NaN where `a` is not positive definite.
+///
+/// # Panics
+/// When the slices differ in length or do not hold whole matrices.
+pub fn cholesky<T: Float>(a: &[T], n: usize, l: &mut [T]) {
+    assert_eq!(a.len(), l.len(), "cholesky: lengths");
+    per_float!(T: cholesky_all(a: &[T], n: usize, l: &mut [T]))
+}
+
+fn cholesky_all<T: Float + RealField>(a: &[T], n: usize, l: &mut [T]) {
+    if l.is_empty() {
+        return;
+    }
+    let cost = work(n * n * n) * (l.len() / (n * n));
+    par::chunks_mut(l, n * n, cost, |i, l| {
+        let a = MatRef::from_row_major_slice(&a[i * n * n..][..n * n], n, n);
+        match a.llt(Side::Lower) {
+            Ok(factor) => write(l, n, |i, j| if j <= i { factor.L()[(i, j)] } else { T::ZERO }),
+            Err(_) => l.fill(T::NAN),
+        }
+    });
+}
+
+/// Fills a row-major matrix.
+fn write<T>(y: &mut [T], cols: usize, value: impl Fn(usize, usize) -> T) {
+    for (i, y) in y.iter_mut().enumerate() {
+        *y = value(i / cols, i % cols);
+    }
+}
+
+/// Eigenvalues, rising, and eigenvectors of each symmetric `a (n, n)`, of which the lower half is
+/// read: `y (n + 1, n)` holds the values in its first row and the vectors in the columns below.
+///
+/// Each vector has length 1 and the sign that makes its component of largest magnitude positive.
+///
+/// # Panics
+/// When `y` has not one row more for each matrix.
+pub fn eigh<T: Float>(a: &[T], n: usize, y: &mut [T]) {
+    assert_eq!(a.len() * (n + 1), y.len() * n, "eigh: lengths");
+    per_float!(T: eigh_all(a: &[T], n: usize, y: &mut [T]))
+}
+
+fn eigh_all<T: Float + RealField>(a: &[T], n: usize, y: &mut [T]) {
+    if y.is_empty() {
+        return;
+    }
+    let size = n * (n + 1);
+    let cost = work(10 * n * n * n) * (y.len() / size);
+    par::chunks_mut(y, size, cost, |i, y| {
+        let a = &a[i * n * n..][..n * n];
+        let finite = a.iter().all(|a| Float::is_finite(*a));
+        let found = finite
+            .then(|| MatRef::from_row_major_slice(a, n, n).self_adjoint_eigen(Side::Lower).ok());
+        let Some(eigen) = found.flatten() else { return y.fill(T::NAN) };
+        let (values, vectors) = y.split_at_mut(n);
+        write(values, n, |_, j| eigen.S().column_vector()[j]);
+        let signs: Vec<T> = (0..n).map(|j| sign_of_column(eigen.U(), j)).collect();
+        write(vectors, n, |i, j| eigen.U()[(i, j)] * signs[j]);
+    });
+}
+
+/// The sign of the component of largest magnitude, the first of equal ones.
+fn sign_of_column<T: Float + RealField>(u: MatRef<'_, T>, col: usize) -> T {
+    let mut largest = T::ZERO;
+    for row in 0..u.nrows() {
+        if Float::abs(u[(row, col)]) > Float::abs(largest) {
+            largest = u[(row, col)];
+        }
+    }
+    if largest < T::ZERO { -T::ONE } else { T::ONE }
+}
+
+/// `a = q r` for each `a (m, n)` with `m >= n`: `y (m + n, n)` holds q, whose columns are
+/// orthonormal, over r, which is upper triangular with a diagonal that is not negative.
+///
+/// # Panics
+/// When `m < n`, or `y` has not `n` rows more for each matrix.
+pub fn qr<T: Float>(a: &[T], (m, n): (usize, usize), y: &mut [T]) {
+    assert!(m >= n && a.len() * (m + n) == y.len() * m, "qr: lengths");
+    per_float!(T: qr_all(a: &[T], m: usize, n: usize, y: &mut [T]))
+}
+
+fn qr_all<T: Float + RealField>(a: &[T], m: usize, n: usize, y: &mut [T]) {
+    if y.is_empty() {
+        return;
+    }
+    let size = (m + n) * n;
+    let cost = work(4 * m * n * n) * (y.len() / size);
+    par::chunks_mut(y, size, cost, |i, y| {
+        let qr = MatRef::from_row_major_slice(&a[i * m * n..][..m * n], m, n).qr();
+        let (q, r) = (qr.compute_thin_Q(), qr.thin_R());
+        let sign = |j: usize| if r[(j, j)] < T::ZERO { -T::ONE } else { T::ONE };
+        let (upper, lower) = y.split_at_mut(m * n);
+        write(upper, n, |i, j| q[(i, j)] * sign(j));
+        write(lower, n, |i, j| if i <= j { r[(i, j)] * sign(i) } else { T::ZERO });
+    });
+}
+
+/// `a = u diag(s) vᵀ` for each `a (m, n)`, with `k = min(m, n)` singular values, falling:
+/// `y (m + 1 + n, k)` holds u over s over v. In each column of u the component of largest magnitude
+/// is positive.
+///
+/// # Panics
+/// When `y` has not that shape for each matrix.
+pub fn svd<T: Float>(a: &[T], (m, n): (usize, usize), y: &mut [T]) {
+    let k = m.min(n);
+    assert_eq!(a.len() * (m + 1 + n) * k, y.len() * m * n, "svd: lengths");
+    per_float!(T: svd_all(a: &[T], m: usize, n: usize, y: &mut [T]))
+}
+
+fn svd_all<T: Float + RealField>(a: &[T], m: usize, n: usize, y: &mut [T]) {
+    if y.is_empty() {
+        return;
+    }
+    let k = m.min(n);
+    let size = (m + 1 + n) * k;
+    let cost = work(20 * m * n * k) * (y.len() / size);
+    par::chunks_mut(y, size, cost, |i, y| {
+        let a = &a[i * m * n..][..m * n];
+        let finite = a.iter().all(|a| Float::is_finite(*a));
+        let found = finite.then(|| MatRef::from_row_major_slice(a, m, n).thin_svd().ok());
+        let Some(svd) = found.flatten() else { return y.fill(T::NAN) };
+        let signs: Vec<T> = (0..k).map(|j| sign_of_column(svd.U(), j)).collect();
+        let (u, rest) = y.split_at_mut(m * k);
+        let (s, v) = rest.split_at_mut(k);
+        write(u, k, |i, j| svd.U()[(i, j)] * signs[j]);
+        write(s, k, |_, j| svd.S().column_vector()[j]);
+        write(v, k, |i, j| svd.V()[(i, j)] * signs[j]);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::*;
+
+    /// The naive product of an (m, k) and a (k, n) matrix.
+    fn product<T: Float>(a: &[T], b: &[T], (m, k, n): (usize, usize, usize)) -> Vec<f64> {
+        let term = |i: usize, j: usize, l: usize| a[i * k + l].to_f64() * b[l * n + j].to_f64();
+        (0..m * n).map(|at| (0..k).map(|l| term(at / n, at % n, l)).sum()).collect()
+    }
+
+    fn transposed<T: Float>(a: &[T], rows: usize) -> Vec<T> {
+        let cols = a.len() / rows;
+        (0..a.len()).map(|at| a[at % rows * cols + at / rows]).collect()
+    }
+
+    /// A well-conditioned matrix.
+    fn matrix<T: Float>(n: usize, seed: u64) -> Vec<T> {
+        let mut a: Vec<T> = values(n * n, seed);
+        a.iter_mut().step_by(n + 1).for_each(|a| *a += T::from_usize(2 * n));
+        a
+    }
+
+    /// A symmetric positive definite one.
+    fn spd<T: Float>(n: usize, seed: u64) -> Vec<T> {
+        let a: Vec<T> = matrix(n, seed);
+        product(&a, &transposed(&a, n), (n, n, n)).iter().map(|&a| T::from_f64(a)).collect()
+    }
+
+    fn solvers<T: Float>() {
+        for (n, k, seed) in [(1, 1, 1), (2, 3, 2), (7, 1, 3), (33, 5, 4)] {
+            let (a, b) = (matrix::<T>(n, seed), values::<T>(n * k, seed + 9));
+            let bound = |_: usize| 100.0 * n as f64 * T::EPSILON.to_f64();
+            let mut x = vec![T::ZERO; n * k];
+            solve(&a, &b, (n, k), &mut x);
+            let back: Vec<T> = product(&a, &x, (n, n, k)).iter().map(|&x| T::from_f64(x)).collect();
+            assert_within(("solve", n), &back, &wide(&b), bound);
+            for (upper, unit) in [(false, false), (false, true), (true, false), (true, true)] {
+                let kept = |i: usize, j: usize| match (i == j, (j > i) == upper) {
+                    (true, _) => {
+                        if unit {
+                            T::ONE
+                        } else {
+                            a[i * n + i]
+                        }
+                    }
+                    (false, true) => a[i * n + j],
+                    (false, false) => T::ZERO,
+                };
+                let t: Vec<T> = (0..n * n).map(|at| kept(at / n, at % n)).collect();
+                // Small off the diagonal, so that a diagonal of ones is well conditioned, too.
+                let scale = T::from_f64(0.1 / n as f64);
+                let small = |at: usize| if at % (n + 1) == 0 { t[at] } else { t[at] * scale };
+                let t: Vec<T> = (0..n * n).map(small).collect();
+                let mut x = vec![T::ZERO; n * k];
+                solve_triangular(&t, &b, (n, k), Triangle { upper, unit }, &mut x);
+                let back: Vec<T> =
+                    product(&t, &x, (n, n, k)).iter().map(|&x| T::from_f64(x)).collect();
+                assert_within(("triangular", n, upper, unit), &back, &wide(&b), bound);
+            }
+        }
+    }
+
+    #[test]
+    fn solutions_solve() {
+        solvers::<f32>();
+        solvers::<f64>();
+    }
+
+    fn factors<T: Float>() {
+        for (m, n, seed) in [(1, 1, 1), (3, 2, 2), (7, 7, 3), (33, 20, 4), (4, 9, 5)] {
+            let a: Vec<T> = values(m * n, seed);
+            let bound = |_: usize| 200.0 * m.max(n) as f64 * T::EPSILON.to_f64();
+            let k = m.min(n);
+            let mut y = vec![T::ZERO; (m + 1 + n) * k];
+            svd(&a, (m, n), &mut y);
+            let (u, rest) = y.split_at(m * k);
+            let (s, v) = rest.split_at(k);
+            let scaled: Vec<T> = u.iter().enumerate().map(|(i, &u)| u * s[i % k]).collect();
+            let back = product(&scaled, &transposed(v, n), (m, k, n));
+            assert_within(("svd", m, n), &a, &back, bound);
+            assert!(s.windows(2).all(|s| s[0] >= s[1]) && s.iter().all(|&s| s >= T::ZERO));
+            if m >= n {
+                let mut y = vec![T::ZERO; (m + n) * n];
+                qr(&a, (m, n), &mut y);
+                let (q, r) = y.split_at(m * n);
+                assert_within(("qr", m, n), &a, &product(q, r, (m, n, n)), bound);
+                let eye = product(&transposed(q, m), q, (n, m, n));
+                let one = |at: usize| f64::from(u8::from(at % (n + 1) == 0));
+                assert!((0..n * n).all(|at| (eye[at] - one(at)).abs() <= bound(at)), "qr {m} {n}");
+                assert!((0..n).all(|i| r[i * n + i] >= T::ZERO));
+            }
+        }
+    }
+
+    #[test]
+    fn factors_multiply_back() {
+        factors::<f32>();
+        factors::<f64>();
+    }
+
+    fn symmetric<T: Float>() {
+        for (n, seed) in [(1, 1), (2, 2), (9, 3), (40, 4)] {
+            let a: Vec<T> = spd(n, seed);
+            let size = a.iter().fold(0.0, |max, a| a.to_f64().abs().max(max));
+            let bound = |_: usize| 50.0 * n as f64 * size * T::EPSILON.to_f64();
+            let mut l = vec![T::ZERO; n * n];
+            cholesky(&a, n, &mut l);
+            assert_within(("cholesky", n), &a, &product(&l, &transposed(&l, n), (n, n, n)), bound);
+            let mut y = vec![T::ZERO; n * (n + 1)];
+            eigh(&a, n, &mut y);
+            let (w, v) = y.split_at(n);
+            let scaled: Vec<T> = v.iter().enumerate().map(|(i, &v)| v * w[i % n]).collect();
+            assert_within(("eigh", n), &a, &product(&scaled, &transposed(v, n), (n, n, n)), bound);
+            assert!(w.windows(2).all(|w| w[0] <= w[1]));
+        }
+    }
+
+    #[test]
+    fn symmetric_factors_multiply_back() {
+        symmetric::<f32>();
+        symmetric::<f64>();
+    }
+
+    #[test]
+    fn pivots_multiply_to_the_determinant() {
+        let a = [0.0f64, 2.0, 3.0, 4.0, 1.0, 2.0, 3.0, 4.0];
+        let (mut diagonal, mut sign) = ([0.0; 4], [0.0; 2]);
+        pivots(&a, 2, &mut diagonal, &mut sign);
+        let det = |i: usize| sign[i] * diagonal[2 * i] * diagonal[2 * i + 1];
+        assert!((det(0) + 6.0).abs() < 1e-15 && (det(1) + 2.0).abs() < 1e-14);
+    }
+
+    #[test]
+    fn what_does_not_exist_is_nan_in_its_matrix_alone() {
+        let nan = |x: &[f64]| x.iter().all(|x| x.is_nan());
+        let a = [1.0, 2.0, 2.0, 4.0, 2.0, 0.0, 0.0, 2.0];
+        let mut x = [0.0; 4];
+        solve(&a, &[1.0; 4], (2, 1), &mut x);
+        assert!(nan(&x[..2]) && x[2..] == [0.5; 2]);
+        let mut y = [0.0; 8];
+        inverse(&a, 2, &mut y);
+        assert!(nan(&y[..4]) && y[4..] == [0.5, 0.0, 0.0, 0.5]);
+        cholesky(&[-1.0, 0.0, 0.0, 1.0, 4.0, 0.0, 0.0, 1.0], 2, &mut y);
+        assert!(nan(&y[..4]) && y[4..] == [2.0, 0.0, 0.0, 1.0]);
+        let mut y = [0.0; 12];
+        eigh(&[f64::NAN, 0.0, 0.0, 1.0, 4.0, 0.0, 0.0, 1.0], 2, &mut y);
+        assert!(nan(&y[..6]) && y[6..8] == [1.0, 4.0]);
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_nothing() {
+        let a: Vec<f32> = (0..64).flat_map(|seed| matrix(12, seed)).collect();
+        assert_same_on_threads(|| {
+            let mut y = vec![0.0; a.len()];
+            inverse(&a, 12, &mut y);
+            bits(&y)
+        });
+    }
+}
