@@ -20,6 +20,7 @@ mod batch_norm;
 mod binary;
 mod ceil;
 mod celu;
+mod cholesky;
 mod chunk;
 mod clamp;
 mod col2im;
@@ -30,10 +31,13 @@ mod cross_entropy;
 mod cummax;
 mod cumprod;
 mod cumsum;
+mod det;
 mod diag_embed;
 mod diagonal;
 mod div;
+mod dot;
 mod dropout;
+mod eigh;
 mod elu;
 mod embedding;
 mod eq;
@@ -62,6 +66,7 @@ mod hardtanh;
 mod im2col;
 mod index_add;
 mod index_select;
+mod inverse;
 mod is_finite;
 mod is_inf;
 mod is_nan;
@@ -85,6 +90,7 @@ mod lt;
 mod masked_fill;
 mod masked_select;
 mod matmul;
+mod matrices;
 mod max;
 mod maximum;
 mod mean;
@@ -102,6 +108,7 @@ mod norm;
 mod one_hot;
 pub(crate) mod operand;
 mod over;
+mod outer;
 mod pad;
 mod permute;
 mod places;
@@ -109,6 +116,7 @@ mod pointwise;
 mod pow;
 mod prelu;
 mod prod;
+mod qr;
 mod recip;
 mod recurrence;
 mod relu;
@@ -132,11 +140,14 @@ mod sin;
 mod sinh;
 mod slice;
 mod slice_scatter;
+mod slogdet;
 mod softmax;
 mod softplus;
 mod softshrink;
 mod softsign;
 mod sort;
+mod solve;
+mod solve_triangular;
 mod split;
 mod sqrt;
 mod square;
@@ -144,6 +155,7 @@ mod squeeze;
 mod stack;
 mod sub;
 mod sum;
+mod svd;
 mod tan;
 mod tanh;
 mod threshold;
@@ -185,6 +197,7 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     batch_norm::SPECS,
     ceil::SPECS,
     celu::SPECS,
+    cholesky::SPECS,
     chunk::SPECS,
     clamp::SPECS,
     col2im::SPECS,
@@ -195,10 +208,13 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     cummax::SPECS,
     cumprod::SPECS,
     cumsum::SPECS,
+    det::SPECS,
     diag_embed::SPECS,
     diagonal::SPECS,
     div::SPECS,
+    dot::SPECS,
     dropout::SPECS,
+    eigh::SPECS,
     elu::SPECS,
     embedding::SPECS,
     eq::SPECS,
@@ -226,6 +242,7 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     index_add::SPECS,
     index_select::SPECS,
     im2col::SPECS,
+    inverse::SPECS,
     is_finite::SPECS,
     is_inf::SPECS,
     is_nan::SPECS,
@@ -263,11 +280,13 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     ne::SPECS,
     norm::SPECS,
     one_hot::SPECS,
+    outer::SPECS,
     pad::SPECS,
     permute::SPECS,
     pow::SPECS,
     prelu::SPECS,
     prod::SPECS,
+    qr::SPECS,
     recip::SPECS,
     recurrence::SPECS,
     relu6::SPECS,
@@ -291,11 +310,14 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     sinh::SPECS,
     slice::SPECS,
     slice_scatter::SPECS,
+    slogdet::SPECS,
     softmax::SPECS,
     softplus::SPECS,
     softshrink::SPECS,
     softsign::SPECS,
     sort::SPECS,
+    solve::SPECS,
+    solve_triangular::SPECS,
     split::SPECS,
     sqrt::SPECS,
     square::SPECS,
@@ -303,6 +325,7 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     stack::SPECS,
     sub::SPECS,
     sum::SPECS,
+    svd::SPECS,
     tan::SPECS,
     tanh::SPECS,
     threshold::SPECS,
