@@ -1,11 +1,12 @@
 //! Shapes, parts, joins, and elements by index.
 
-use backstitch::{Element, Float, Tensor};
+use backstitch::{Element, Float, PadMode, Patches, Tensor};
 
 use crate::case::{Args, Entry, Outputs, Value, ints, one, ops};
 
 pub const OPS: &[Entry] = ops![
     "Identity" => |args: &Args<T>| each(args, |x| x.clone()),
+    "Col2Im" => col2im,
     "Compress" => compress,
     "Concat" => concat,
     "ConstantOfShape" => constant_of_shape,
@@ -30,6 +31,7 @@ pub const OPS: &[Entry] = ops![
     "Squeeze" => squeeze,
     "Tile" => tile,
     "Transpose" => transpose,
+    "Trilu" => trilu,
     "Unsqueeze" => unsqueeze,
 ];
 
@@ -267,7 +269,7 @@ fn one_hot<T: Float>(args: &Args<T>) -> Outputs<T> {
     }
 }
 
-/// Each axis in turn grows by places before and after; negative numbers cut.
+/// Axes grow by places before and after; negative numbers cut.
 fn pad<T: Float>(args: &Args<T>) -> Outputs<T> {
     let x = args.number(0)?;
     let pads = args.list(1, "pads").ok_or("no pads")?;
@@ -279,48 +281,59 @@ fn pad<T: Float>(args: &Args<T>) -> Outputs<T> {
         Some(_) => args.idx(3)?.to_vec(),
         None => (0..x.rank() as i64).collect(),
     };
-    let mode = args.text("mode", "constant");
-    let mut y = x.clone();
+    let mode = match args.text("mode", "constant").as_str() {
+        "constant" => PadMode::Constant(value),
+        "edge" => PadMode::Replicate,
+        "reflect" => PadMode::Reflect,
+        "wrap" => PadMode::Circular,
+        other => return Err(format!("mode {other}")),
+    };
+    let mut pairs = vec![(0, 0); x.rank()];
     for (i, &at) in axes.iter().enumerate() {
-        let at = axis(&x, at);
-        let (before, after) = (pads[i], pads[i + axes.len()]);
-        y = padded(&y, at, before, after, &mode, value)?;
+        pairs[axis(&x, at)] = (pads[i] as isize, pads[i + axes.len()] as isize);
     }
-    one(args.like_first(y))
+    one(args.like_first(x.pad(pairs, mode)))
 }
 
-fn padded<T: Float>(
-    x: &Tensor<T>,
-    axis: usize,
-    before: i64,
-    after: i64,
-    mode: &str,
-    value: T,
-) -> Result<Tensor<T>, String> {
-    let size = x.shape()[axis] as i64;
-    if mode == "constant" {
-        let (cut_before, cut_after) = ((-before).max(0), (-after).max(0));
-        let kept =
-            x.narrow(axis as isize, cut_before as usize, (size - cut_before - cut_after) as usize);
-        let filler = |n: i64| {
-            let mut shape = x.shape().to_vec();
-            shape[axis] = n.max(0) as usize;
-            Tensor::full(shape, value)
-        };
-        return Ok(Tensor::concat(&[&filler(before), &kept, &filler(after)], axis as isize));
+/// Images of any number of axes from their patches.
+fn col2im<T: Float>(args: &Args<T>) -> Outputs<T> {
+    let (x, image, size) = (args.x(0)?, args.idx(1)?.to_vec(), args.idx(2)?.to_vec());
+    match image.len() {
+        1 => images::<T, 1>(args, x, &image, &size),
+        2 => images::<T, 2>(args, x, &image, &size),
+        3 => images::<T, 3>(args, x, &image, &size),
+        other => Err(format!("images of {other} axes")),
     }
-    let source = |at: i64| match mode {
-        "edge" => Ok(at.clamp(0, size - 1)),
-        "wrap" => Ok(at.rem_euclid(size)),
-        "reflect" if size == 1 => Ok(0),
-        "reflect" => {
-            let at = at.rem_euclid(2 * (size - 1));
-            Ok(at.min(2 * (size - 1) - at))
-        }
-        other => Err(format!("mode {other}")),
+}
+
+fn images<T: Float, const D: usize>(
+    args: &Args<T>,
+    x: &Tensor<T>,
+    image: &[i64],
+    size: &[i64],
+) -> Outputs<T> {
+    let list = |name: &str, default: i64, len: usize| {
+        lengths(&args.longs(name).unwrap_or_else(|| vec![default; len]))
     };
-    let places: Vec<i64> = (-before..size + after).map(source).collect::<Result<_, _>>()?;
-    Ok(select(x, axis, &places))
+    let (strides, dilations) = (list("strides", 1, D), list("dilations", 1, D));
+    let pads = list("pads", 0, 2 * D);
+    let patches = Patches {
+        size: std::array::from_fn(|d| size[d] as usize),
+        stride: std::array::from_fn(|d| strides[d]),
+        dilation: std::array::from_fn(|d| dilations[d]),
+        padding: std::array::from_fn(|d| (pads[d], pads[d + D])),
+    };
+    one(x.col2im::<D>(std::array::from_fn(|d| image[d] as usize), &patches))
+}
+
+/// The upper or the lower triangle, from a diagonal on.
+fn trilu<T: Float>(args: &Args<T>) -> Outputs<T> {
+    let k = match args.value(1) {
+        Some(_) => args.idx(1)?.to_vec()[0] as isize,
+        None => 0,
+    };
+    let upper = args.flag("upper", true);
+    moved!(args, |x| if upper { x.triu(k) } else { x.tril(k) })
 }
 
 fn range<T: Float>(args: &Args<T>) -> Outputs<T> {

@@ -5,6 +5,7 @@ use backstitch::{Float, Tensor};
 use crate::case::{Args, Entry, Outputs, one, ops};
 
 pub const OPS: &[Entry] = ops![
+    "Det" => |args: &Args<T>| one(args.x(0)?.det()),
     "Einsum" => einsum,
     "Gemm" => gemm,
     "MatMul" => matmul,
@@ -24,20 +25,8 @@ fn gemm<T: Float>(args: &Args<T>) -> Outputs<T> {
     one(args.like_first(y))
 }
 
-/// A vector counts as a row on the left and as a column on the right, as in NumPy.
 fn matmul<T: Float>(args: &Args<T>) -> Outputs<T> {
-    let (a, b) = (args.number(0)?, args.number(1)?);
-    let row = if a.rank() == 1 { a.reshape([1, a.numel()]) } else { a.clone() };
-    let column = if b.rank() == 1 { b.reshape([b.numel(), 1]) } else { b.clone() };
-    let y: Tensor<T> = row.matmul(&column);
-    let mut shape = y.shape().to_vec();
-    if b.rank() == 1 {
-        shape.pop();
-    }
-    if a.rank() == 1 {
-        shape.remove(y.rank() - 2);
-    }
-    one(args.like_first(y.reshape(shape)))
+    one(args.like_first(args.number(0)?.matmul(&args.number(1)?)))
 }
 
 /// Sums of products: each operand gets an axis for every label, and what is not asked for is
