@@ -2,11 +2,12 @@
 
 use backstitch::{Element, Float, PadMode, Patches, Tensor};
 
-use crate::case::{Args, Entry, Outputs, Value, ints, one, ops};
+use crate::case::{Args, Entry, Outputs, Value, bools, ints, one, ops};
 
 pub const OPS: &[Entry] = ops![
     "Identity" => |args: &Args<T>| each(args, |x| x.clone()),
     "Col2Im" => col2im,
+    "CenterCropPad" => center_crop_pad,
     "Compress" => compress,
     "Concat" => concat,
     "ConstantOfShape" => constant_of_shape,
@@ -115,6 +116,8 @@ fn constant_of_shape<T: Float>(args: &Args<T>) -> Outputs<T> {
     match value["dtype"].as_str().unwrap_or("float32") {
         kind if kind.starts_with("int") => ints(Tensor::full(shape, number as i64)),
         kind if kind.starts_with("float") => one(Tensor::full(shape, T::from_f64(number))),
+        "uint8" => Ok(vec![Some(Value::Byte(Tensor::full(shape, number as u8)))]),
+        "bool" => bools(Tensor::full(shape, number != 0.0)),
         kind => Err(format!("a constant of type {kind}")),
     }
 }
@@ -293,6 +296,20 @@ fn pad<T: Float>(args: &Args<T>) -> Outputs<T> {
         pairs[axis(&x, at)] = (pads[i] as isize, pads[i + axes.len()] as isize);
     }
     one(args.like_first(x.pad(pairs, mode)))
+}
+
+/// Axes cut or filled with zeros on both sides, to given lengths; the first side gets less.
+fn center_crop_pad<T: Float>(args: &Args<T>) -> Outputs<T> {
+    let (x, want) = (args.number(0)?, args.idx(1)?.to_vec());
+    let axes = args.longs("axes").unwrap_or_else(|| (0..x.rank() as i64).collect());
+    let mut pairs = vec![(0, 0); x.rank()];
+    for (&at, &want) in axes.iter().zip(&want) {
+        let at = axis(&x, at);
+        let more = want as isize - x.shape()[at] as isize;
+        // Half of it, rounded towards zero, stands in front.
+        pairs[at] = (more / 2, more - more / 2);
+    }
+    one(args.like_first(x.pad(pairs, PadMode::Constant(T::ZERO))))
 }
 
 /// Images of any number of axes from their patches.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use backstitch_tensor::Rng;
+use backstitch_tensor::{Float, Module, Rng, Tensor, checkpoint};
 
 /// What a forward needs to know besides its input: whether it trains, where dropout takes its
 /// randomness from, and which statistics norm layers use.
@@ -95,6 +95,41 @@ impl Pass {
         let draw = self.draws.fetch_add(1, Ordering::Relaxed);
         split_mix(self.seed.wrapping_add(draw.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
     }
+
+    /// Runs a part of a model and keeps nothing of what it computes on the way: backward runs it
+    /// again, with the same dropout masks; running statistics follow the first run alone. See
+    /// [`checkpoint`](backstitch_tensor::checkpoint).
+    ///
+    /// # Panics
+    /// When `f` uses a tracked tensor that is neither in `module` nor in `x`.
+    ///
+    /// # Examples
+    /// ```
+    /// use backstitch_nn::{Dropout, Linear, Pass};
+    /// use backstitch_tensor::{Rng, Tensor};
+    ///
+    /// let rng = &mut Rng::seed(0);
+    /// let block = (Linear::<f32>::new(4, 4, rng), Dropout::new(0.5));
+    /// let x = Tensor::randn([2, 4], rng);
+    /// let pass = Pass::train(rng);
+    /// let y = pass.checkpoint(&block, &x, |(fc, drop), x, pass| drop.forward(&fc.forward(x), pass));
+    /// assert!(y.sum().backward().get(&block.0.weight).is_some());
+    /// ```
+    #[track_caller]
+    pub fn checkpoint<T, M, X>(
+        &self,
+        module: &M,
+        x: &X,
+        f: impl Fn(&M, &X, &Pass) -> Tensor<T> + Send + Sync + 'static,
+    ) -> Tensor<T>
+    where
+        T: Float,
+        M: Module<T> + Clone + Send + Sync + 'static,
+        X: Module<T> + Clone + Send + Sync + 'static,
+    {
+        let own = Pass { seed: self.draw_seed(), draws: AtomicU64::new(0), ..*self };
+        checkpoint(module, x, move |module, x| f(module, x, &own.clone()))
+    }
 }
 
 impl Clone for Pass {
@@ -115,6 +150,7 @@ fn split_mix(x: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{BatchNorm1d, Dropout, Linear};
 
     #[test]
     fn seeds_differ_between_draws_and_passes_and_repeat_with_the_generator() {
@@ -134,5 +170,37 @@ mod tests {
         pass.draw_seed();
         let copy = pass.clone();
         assert_eq!(pass.draw_seed(), copy.draw_seed());
+    }
+
+    #[test]
+    fn a_checkpoint_drops_the_same_elements_and_follows_the_batch_once() {
+        let rng = &mut Rng::seed(3);
+        let model = (Linear::<f32>::new(4, 6, rng), BatchNorm1d::new(6), Dropout::new(0.4));
+        let x = Tensor::randn([8, 4], rng).leaf();
+        let forward =
+            |(fc, norm, drop): &(Linear, BatchNorm1d, Dropout), x: &Tensor, pass: &Pass| {
+                let h = drop.forward(&norm.forward(&fc.forward(x), pass).relu(), pass);
+                drop.forward(&h, pass)
+            };
+        let (pass, norm) = (Pass::train(rng), &model.1);
+        let y = pass.checkpoint(&model, &x, forward);
+        let mean = norm.running_mean.as_ref().expect("it follows the batch").get().to_vec();
+        assert!(mean.iter().any(|&mean| mean != 0.0));
+        let grads = y.square().sum().backward();
+        let after = norm.running_mean.as_ref().expect("it follows the batch").get().to_vec();
+        assert_eq!(after, mean);
+        // The same numbers from the same draws, without a checkpoint.
+        let own = Pass { seed: pass_seed(&pass), draws: AtomicU64::new(0), ..pass };
+        let plain = forward(&model, &x, &own);
+        assert_eq!(y.to_vec(), plain.to_vec());
+        let want = plain.square().sum().backward();
+        assert_eq!(grads.get(&x).unwrap().to_vec(), want.get(&x).unwrap().to_vec());
+        let weight = &model.0.weight;
+        assert_eq!(grads.get(weight).unwrap().to_vec(), want.get(weight).unwrap().to_vec());
+    }
+
+    /// The first seed that a pass has drawn.
+    fn pass_seed(pass: &Pass) -> u64 {
+        Pass { draws: AtomicU64::new(0), ..*pass }.draw_seed()
     }
 }

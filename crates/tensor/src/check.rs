@@ -1,5 +1,6 @@
 //! Checks of derivatives against differences: [`check_gradients`] and [`check_second_order`].
 
+use std::cell::Cell;
 use std::fmt;
 
 use crate::module::{Module, Slot, SlotMut, for_each, for_each_mut};
@@ -23,6 +24,8 @@ const DIRECTIONS: usize = 4;
 pub struct GradientError {
     /// Which check failed: `"gradient"` or `"jvp"`.
     pub check: &'static str,
+    /// The op that made the function's output, the last one of the function.
+    pub op: &'static str,
     /// The tensor, by its name in the tree, and the element, by its row-major position.
     pub element: String,
     /// What automatic differentiation found for the derivative by that element.
@@ -40,9 +43,15 @@ impl fmt::Display for GradientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{}: needs a relative error of at most {:e}; got {:e}, worst at {}: derivative {}, \
-             difference {}",
-            self.check, self.tolerance, self.error, self.element, self.derivative, self.difference
+            "{} of {}: needs a relative error of at most {:e}; got {:e}, worst at {}: derivative \
+             {}, difference {}",
+            self.check,
+            self.op,
+            self.tolerance,
+            self.error,
+            self.element,
+            self.derivative,
+            self.difference
         )
     }
 }
@@ -102,7 +111,13 @@ fn check_with_tolerance<X: Module<f64> + Clone>(
     tolerance: f64,
 ) -> Result<(), GradientError> {
     let mut rng = Rng::seed(1);
-    let (y, pull) = vjp(&f, x);
+    let op = Cell::new("a function that ignores its input");
+    let named = |x: &X| {
+        let y = f(x);
+        op.set(y.node().map_or(op.get(), |node| node.name));
+        y
+    };
+    let (y, pull) = vjp(named, x);
     let dy = Tensor::randn(y.shape(), &mut rng);
     let gradient = of(&pull(&dy));
     // What rounding alone can do to a difference quotient. Even where the value is small, numbers
@@ -126,25 +141,33 @@ fn check_with_tolerance<X: Module<f64> + Clone>(
             (!passes).then(|| error / scale.max(f64::MIN_POSITIVE))
         };
         if let Some(error) = off(probe(&direction)) {
-            return Err(worst_element("gradient", x, &gradient, probe, error, tolerance));
+            let found = Found { check: "gradient", op: op.get(), error, tolerance };
+            return Err(worst_element(found, x, &gradient, probe));
         }
         let (_, tangent) = jvp(&f, x, &with(x, &direction));
         if let Some(error) = off(dot(&tangent, &dy)) {
             let forward = |unit: &[Tensor<f64>]| dot(&jvp(&f, x, &with(x, unit)).1, &dy);
-            return Err(worst_element("jvp", x, &gradient, forward, error, tolerance));
+            let found = Found { check: "jvp", op: op.get(), error, tolerance };
+            return Err(worst_element(found, x, &gradient, forward));
         }
     }
     Ok(())
 }
 
+/// What is known of a failure before the element is.
+struct Found {
+    check: &'static str,
+    op: &'static str,
+    error: f64,
+    tolerance: f64,
+}
+
 /// Finds the element whose derivative differs most from what `probe` finds along it.
 fn worst_element<X: Module<f64> + Clone>(
-    check: &'static str,
+    found: Found,
     x: &X,
     gradient: &[Tensor<f64>],
     probe: impl Fn(&[Tensor<f64>]) -> f64,
-    error: f64,
-    tolerance: f64,
 ) -> GradientError {
     let names = names(x);
     let mut worst = (-1.0, String::new(), 0.0, 0.0);
@@ -161,7 +184,8 @@ fn worst_element<X: Module<f64> + Clone>(
         }
     }
     let (_, element, derivative, difference) = worst;
-    GradientError { check, element, derivative, difference, error, tolerance }
+    let Found { check, op, error, tolerance } = found;
+    GradientError { check, op, element, derivative, difference, error, tolerance }
 }
 
 fn of<X: Module<f64>>(x: &X) -> Vec<Tensor<f64>> {

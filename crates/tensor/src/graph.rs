@@ -102,11 +102,14 @@ pub(crate) struct Mode {
     pub(crate) anomaly: bool,
     /// Whether fused ops run as their decomposition.
     pub(crate) decomposes: bool,
+    /// Whether a tracked input is refused where nothing is recorded: inside of a checkpoint.
+    pub(crate) sealed: bool,
 }
 
 thread_local! {
-    static MODE: Cell<Mode> =
-        const { Cell::new(Mode { records: true, anomaly: false, decomposes: false }) };
+    static MODE: Cell<Mode> = const {
+        Cell::new(Mode { records: true, anomaly: false, decomposes: false, sealed: false })
+    };
 }
 
 pub(crate) fn mode() -> Mode {

@@ -4,12 +4,15 @@
 
 mod build;
 mod check;
+mod checkpoint;
+mod equation;
 mod forward;
 mod graph;
 mod module;
 pub mod op;
 mod ops;
 mod print;
+mod random;
 pub mod registry;
 mod reverse;
 mod rng;
@@ -23,6 +26,7 @@ pub use check::{
     FIRST_ORDER_TOLERANCE, GradientError, SECOND_ORDER_TOLERANCE, check_gradients,
     check_second_order,
 };
+pub use checkpoint::checkpoint;
 pub use graph::{detect_anomaly, no_grad, with_decomposition};
 pub use module::{
     Module, Param, Running, Slot, SlotMut, Visitor, VisitorMut, for_each, for_each_mut,

@@ -34,6 +34,10 @@ impl Saves {
     pub const OUTPUT: Saves = Saves { inputs: 0, output: true };
     /// All inputs and the output.
     pub const ALL: Saves = Saves { inputs: u32::MAX, output: true };
+
+    fn input(&self, i: usize) -> bool {
+        self.inputs == u32::MAX || self.inputs.checked_shr(i as u32).unwrap_or(0) & 1 == 1
+    }
 }
 
 /// A differentiable operation on `N` tensors, made of a kernel and its derivatives.
@@ -104,6 +108,12 @@ pub trait FusedOp<T: Float, const N: usize>: Send + Sync + 'static {
 
     /// The same function as [`FusedOp::forward`], in primitive ops.
     fn decompose(&self, inputs: [&Tensor<T>; N]) -> Tensor<T>;
+
+    /// The tangent of the output with a kernel, where that is cheaper than that of the
+    /// decomposition and nobody differentiates it further.
+    fn jvp(&self, _at: &Site<T>, _tangents: Tangents<T, N>) -> Option<Tensor<T>> {
+        None
+    }
 }
 
 /// Runs a primitive op, and records it when an input is tracked.
@@ -153,15 +163,16 @@ fn finish<T: Element>(
         panic_on_anomaly(name, "", &y, Location::caller());
     }
     if !mode.records || x.iter().all(|x| x.node().is_none()) {
+        assert!(
+            !mode.sealed || mode.records || x.iter().all(|x| x.node().is_none()),
+            "checkpoint: needs all tracked tensors in its module or its input; got another one \
+             in {name}"
+        );
         return y.with_node(None);
     }
     let record = Record {
         op: op(),
-        inputs: x
-            .iter()
-            .enumerate()
-            .map(|(i, x)| Edge::new(x, saves.inputs >> i & 1 == 1))
-            .collect(),
+        inputs: x.iter().enumerate().map(|(i, x)| Edge::new(x, saves.input(i))).collect(),
         output: saves.output.then(|| y.detach()),
     };
     y.with_node(Some(Node::op(name, record)))
@@ -345,50 +356,83 @@ impl<T: Element, const N: usize, O: Op<T, N>> AnyOp<T> for Primitive<O, N> {
 
 struct Fused<O, const N: usize>(O);
 
-/// Runs an op's decomposition on fresh aliases of those inputs that `picks` picks.
-fn decomposed<T: Float, const N: usize>(
-    op: &impl FusedOp<T, N>,
-    at: &Site<T>,
-    picks: impl Fn(usize) -> bool,
-) -> ([Tensor<T>; N], Tensor<T>) {
-    let inputs: [Tensor<T>; N] = std::array::from_fn(|i| match picks(i) {
-        true => alias(at.input(i)),
-        false => at.input(i).clone(),
-    });
-    let y = with_mode(|mode| mode.records = true, || op.decompose(inputs.each_ref()));
-    (inputs, y)
+/// [`FusedOp::decompose`] of a list of inputs.
+fn decomposed<T: Float, const N: usize, O: FusedOp<T, N>>(
+    op: &O,
+    inputs: &[Tensor<T>],
+) -> Tensor<T> {
+    op.decompose(std::array::from_fn(|i| &inputs[i]))
 }
 
 impl<T: Float, const N: usize, O: FusedOp<T, N>> AnyOp<T> for Fused<O, N> {
     fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
-        if !at.is_tracked() {
-            return self.0.backward(at, dy).into();
+        match at.is_tracked() {
+            true => rerun_backward(at, dy, |inputs| decomposed(&self.0, inputs)),
+            false => self.0.backward(at, dy).into(),
         }
-        let (inputs, y) = decomposed(&self.0, at, |i| at.wants(i));
-        let Some(node) = y.node() else { return vec![None; N] };
-        let id = |i: usize| at.wants(i).then(|| inputs[i].node().expect("an alias has a node").id);
-        let targets: Vec<NodeId> = (0..N).filter_map(id).collect();
-        let seeds = vec![(node.clone(), dy.clone())];
-        let grads = pull_back(seeds, Sweep::Record, Some(&targets));
-        let grad = |i: usize| {
-            let grad = grads.get(&id(i)?).cloned();
-            Some(grad.unwrap_or_else(|| Tensor::zeros(inputs[i].shape())))
-        };
-        (0..N).map(grad).collect()
     }
 
     fn jvp(&self, at: &Site<T>, tangents: &[Option<&Tensor<T>>]) -> Tensor<T> {
-        let floor = current_id();
-        let (inputs, y) = decomposed(&self.0, at, |i| tangents[i].is_some());
-        let moving = inputs.iter().zip(tangents).filter_map(|(x, tangent)| {
-            let id = x.node()?.id;
-            tangent.map(|tangent| (id, tangent.clone()))
-        });
-        push_forward(&[&y], moving.collect(), at.is_tracked(), floor)
-            .pop()
-            .flatten()
-            .unwrap_or_else(|| Tensor::zeros(y.shape()))
+        let own = match at.is_tracked() {
+            true => None,
+            false => self.0.jvp(at, std::array::from_fn(|i| tangents[i])),
+        };
+        own.unwrap_or_else(|| rerun_jvp(at, tangents, |inputs| decomposed(&self.0, inputs)))
     }
+}
+
+/// Runs a function on fresh aliases of those inputs that `picks` picks.
+fn rerun<T: Float>(
+    at: &Site<T>,
+    picks: impl Fn(usize) -> bool,
+    run: impl FnOnce(&[Tensor<T>]) -> Tensor<T>,
+) -> (Vec<Tensor<T>>, Tensor<T>) {
+    let input = |i: usize| match picks(i) {
+        true => alias(at.input(i)),
+        false => at.input(i).clone(),
+    };
+    let inputs: Vec<Tensor<T>> = (0..at.arity()).map(input).collect();
+    let records = |mode: &mut crate::graph::Mode| (mode.records, mode.sealed) = (true, false);
+    let y = with_mode(records, || run(&inputs));
+    (inputs, y)
+}
+
+/// The gradients of an op that is the function `run` of its inputs, all of which it saves.
+pub(crate) fn rerun_backward<T: Float>(
+    at: &Site<T>,
+    dy: &Tensor<T>,
+    run: impl FnOnce(&[Tensor<T>]) -> Tensor<T>,
+) -> Vec<Option<Tensor<T>>> {
+    let (inputs, y) = rerun(at, |i| at.wants(i), run);
+    let Some(node) = y.node() else { return vec![None; at.arity()] };
+    let id = |i: usize| at.wants(i).then(|| inputs[i].node().expect("an alias has a node").id);
+    let targets: Vec<NodeId> = (0..at.arity()).filter_map(id).collect();
+    let seeds = vec![(node.clone(), dy.clone())];
+    let sweep = if at.is_tracked() { Sweep::Record } else { Sweep::Free };
+    let grads = pull_back(seeds, sweep, Some(&targets));
+    let grad = |i: usize| {
+        let grad = grads.get(&id(i)?).cloned();
+        Some(grad.unwrap_or_else(|| Tensor::zeros(inputs[i].shape())))
+    };
+    (0..at.arity()).map(grad).collect()
+}
+
+/// The tangent of an op that is the function `run` of its inputs, all of which it saves.
+pub(crate) fn rerun_jvp<T: Float>(
+    at: &Site<T>,
+    tangents: &[Option<&Tensor<T>>],
+    run: impl FnOnce(&[Tensor<T>]) -> Tensor<T>,
+) -> Tensor<T> {
+    let floor = current_id();
+    let (inputs, y) = rerun(at, |i| tangents[i].is_some(), run);
+    let moving = inputs.iter().zip(tangents).filter_map(|(x, tangent)| {
+        let id = x.node()?.id;
+        tangent.map(|tangent| (id, tangent.clone()))
+    });
+    push_forward(&[&y], moving.collect(), at.is_tracked(), floor)
+        .pop()
+        .flatten()
+        .unwrap_or_else(|| Tensor::zeros(y.shape()))
 }
 
 /// The same value as a new node, so that a sweep can stop here: a leaf where `x` is outside the

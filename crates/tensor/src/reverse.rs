@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use backstitch_kernels::{Float, elementwise};
 
-use crate::graph::{Kind, Node, NodeId, mode};
+use crate::graph::{Kind, Node, NodeId, mode, with_mode};
 use crate::module::{Module, Slot, for_each};
 use crate::op::{Record, Site, panic_on_anomaly};
 use crate::tensor::Tensor;
@@ -80,7 +80,11 @@ fn visit<T: Float>(
     if !(0..at.arity()).any(|i| at.wants(i)) {
         return;
     }
-    let dx = record.op.backward(&at, dy);
+    // The ops that a backward is made of are not what the user called.
+    let dx = match mode().anomaly {
+        true => with_mode(|mode| mode.anomaly = false, || record.op.backward(&at, dy)),
+        false => record.op.backward(&at, dy),
+    };
     for (i, dx) in dx.into_iter().enumerate() {
         let (Some(dx), true) = (dx, at.wants(i)) else { continue };
         debug_assert_eq!(dx.shape(), at.shape(i), "{}: shape of gradient {i}", node.name);

@@ -211,6 +211,40 @@ pub(crate) fn broadcast_strides(shape: &[usize], strides: &[isize], to: &[usize]
         .collect()
 }
 
+/// The strides with which a tensor of another shape reads the same elements in the same order,
+/// if there are such.
+pub(crate) fn view_strides(shape: &[usize], strides: &[isize], to: &[usize]) -> Option<Strides> {
+    if shape.contains(&0) {
+        return None;
+    }
+    let mut found = Strides::new(&[0; MAX_RANK][..to.len()]);
+    // The axes still to be laid out, from the last; stretches of the old axes, each of which walks
+    // memory in equal steps.
+    let (mut left, mut axis) = (to.len(), shape.len());
+    while axis > 0 {
+        if shape[axis - 1] == 1 {
+            axis -= 1;
+            continue;
+        }
+        let step = strides[axis - 1];
+        let mut len = 1;
+        while axis > 0 && (shape[axis - 1] == 1 || strides[axis - 1] == step * len as isize) {
+            len *= shape[axis - 1];
+            axis -= 1;
+        }
+        let mut laid = 1;
+        while left > 0 && (laid < len || to[left - 1] == 1) {
+            left -= 1;
+            found[left] = step * laid as isize;
+            laid *= to[left];
+        }
+        if laid != len {
+            return None;
+        }
+    }
+    to[..left].iter().all(|&n| n == 1).then_some(found)
+}
+
 /// An axis counted from the front, from one that may count from the back (-1 is the last).
 ///
 /// # Errors

@@ -228,7 +228,7 @@ impl<T: Element> Tensor<T> {
 
     /// The same values outside the graph: no gradient flows through the result.
     ///
-    /// This is the only way in which Backstitch stops a gradient.
+    /// This is the only way in which Backstitch stops a gradient; others call it `stop_gradient`.
     pub fn detach(&self) -> Tensor<T> {
         Tensor { storage: self.storage.clone(), node: None, ..*self }
     }

@@ -285,7 +285,7 @@ impl<X> Traced<X> {
 }
 
 /// The tensors of a tree, without running statistics, in order.
-fn tensors<T: Float, X: Module<T>>(tree: &X) -> Vec<Tensor<T>> {
+pub(crate) fn tensors<T: Float, X: Module<T>>(tree: &X) -> Vec<Tensor<T>> {
     let mut found = Vec::new();
     crate::module::for_each(tree, |_, slot| match slot {
         crate::module::Slot::Param(param) => found.push((**param).clone()),

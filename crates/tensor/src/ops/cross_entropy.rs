@@ -5,7 +5,7 @@
 
 use backstitch_kernels::{Float, cross_entropy as kernel};
 
-use crate::op::{FusedOp, Gradient, Site, apply_fused};
+use crate::op::{FusedOp, Gradient, Site, Tangents, apply_fused};
 use crate::shape::{Axes, Shape, ShapeError, or_panic};
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
 use crate::tensor::{Tensor, data};
@@ -296,6 +296,13 @@ impl<T: Float> FusedOp<T, 1> for CrossEntropyLabels<T> {
             weight(c) * (hit + smoothing / T::from_usize(classes))
         });
         -(x.log_softmax(-1) * target).sum_dim(-1, false)
+    }
+
+    /// The loss of a row depends on that row alone, so its gradient is the row of the Jacobian.
+    fn jvp(&self, at: &Site<T>, [dx]: Tangents<T, 1>) -> Option<Tensor<T>> {
+        let rows = Tensor::ones([at.shape(0)[0]]);
+        let [slope] = self.backward(at, &rows);
+        Some((slope? * dx?).sum_dim(-1, false))
     }
 }
 

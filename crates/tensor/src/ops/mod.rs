@@ -38,6 +38,7 @@ mod div;
 mod dot;
 mod dropout;
 mod eigh;
+mod einsum;
 mod elu;
 mod embedding;
 mod eq;
@@ -87,6 +88,7 @@ mod logical_xor;
 mod logsigmoid;
 mod logsumexp;
 mod lt;
+mod map_gradient;
 mod masked_fill;
 mod masked_select;
 mod matmul;
@@ -215,6 +217,7 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     dot::SPECS,
     dropout::SPECS,
     eigh::SPECS,
+    einsum::SPECS,
     elu::SPECS,
     embedding::SPECS,
     eq::SPECS,
@@ -263,6 +266,7 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     logsigmoid::SPECS,
     logsumexp::SPECS,
     lt::SPECS,
+    map_gradient::SPECS,
     masked_fill::SPECS,
     masked_select::SPECS,
     matmul::SPECS,

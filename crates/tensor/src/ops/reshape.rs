@@ -3,13 +3,14 @@
 use backstitch_kernels::Element;
 
 use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};
-use crate::shape::{Shape, ShapeError, numel, or_panic};
+use crate::shape::{Shape, ShapeError, numel, or_panic, view_strides};
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
 use crate::tensor::Tensor;
 
 impl<T: Element> Tensor<T> {
     /// The same elements, in row-major order, in another shape.
-    /// A view where the elements lie in row-major order, else a copy.
+    /// A view where strides can say so, such as for row-major tensors and for axes that are split;
+    /// else a copy.
     ///
     /// # Shape
     /// `x (...)` to `shape`, which must have as many elements.
@@ -54,7 +55,10 @@ impl<T: Element> Op<T, 1> for Reshape {
     const SAVES: Saves = Saves::NOTHING;
 
     fn forward(&mut self, [x]: [&Tensor<T>; 1]) -> Tensor<T> {
-        x.reshaped(&self.shape)
+        match view_strides(x.shape(), x.strides(), &self.shape) {
+            Some(strides) => x.relaid(self.shape, strides, x.offset()),
+            None => x.reshaped(&self.shape),
+        }
     }
 
     fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 1> {
@@ -86,6 +90,27 @@ fn reversed(shape: &[usize]) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn copies_only_where_strides_cannot_say_it() {
+        let x = Tensor::<f32>::zeros([4, 6, 5]);
+        let check = |x: &Tensor, shape: &[usize], view: bool| {
+            let y = x.reshape(shape);
+            assert_eq!(y.shares_buffer(x), view, "{:?} to {shape:?}", x.shape());
+            assert_eq!(y.to_vec(), x.to_vec());
+        };
+        let numbers = Tensor::from_fn([4, 6, 5], |at| (at[0] * 30 + at[1] * 5 + at[2]) as f32);
+        check(&numbers, &[24, 5], true);
+        let turned = numbers.permute([1, 2, 0]);
+        check(&turned, &[30, 4], true);
+        check(&turned, &[2, 3, 5, 4], true);
+        check(&turned, &[6, 20], false);
+        check(&numbers.slice_step(1, .., 2), &[4, 3, 5, 1], true);
+        check(&numbers.slice_step(1, .., 2), &[12, 5], true);
+        check(&numbers.slice_step(1, ..5, 2), &[12, 5], true);
+        check(&numbers.slice(1, ..5), &[20, 5], false);
+        check(&x.slice(0, 1..).slice(2, ..1), &[18], true);
+    }
 
     #[test]
     fn refuses_another_number_of_elements() {
