@@ -109,8 +109,8 @@ mod ne;
 mod norm;
 mod one_hot;
 pub(crate) mod operand;
-mod over;
 mod outer;
+mod over;
 mod pad;
 mod permute;
 mod places;
@@ -147,9 +147,9 @@ mod softmax;
 mod softplus;
 mod softshrink;
 mod softsign;
-mod sort;
 mod solve;
 mod solve_triangular;
+mod sort;
 mod split;
 mod sqrt;
 mod square;
@@ -166,7 +166,6 @@ mod to;
 mod topk;
 mod tril;
 mod triu;
-mod trunc;
 mod trunc;
 mod unbind;
 mod unfold;
@@ -193,8 +192,8 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     any::SPECS,
     asin::SPECS,
     asinh::SPECS,
-    atan2::SPECS,
     atan::SPECS,
+    atan2::SPECS,
     atanh::SPECS,
     batch_norm::SPECS,
     ceil::SPECS,
@@ -223,8 +222,8 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     eq::SPECS,
     erf::SPECS,
     erfc::SPECS,
-    exp2::SPECS,
     exp::SPECS,
+    exp2::SPECS,
     expand::SPECS,
     expm1::SPECS,
     flatten::SPECS,
@@ -242,9 +241,9 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     hardsigmoid::SPECS,
     hardswish::SPECS,
     hardtanh::SPECS,
+    im2col::SPECS,
     index_add::SPECS,
     index_select::SPECS,
-    im2col::SPECS,
     inverse::SPECS,
     is_finite::SPECS,
     is_inf::SPECS,
@@ -254,9 +253,9 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     leaky_relu::SPECS,
     lerp::SPECS,
     linear::SPECS,
+    log::SPECS,
     log1p::SPECS,
     log2::SPECS,
-    log::SPECS,
     log_softmax::SPECS,
     logcumsumexp::SPECS,
     logical_and::SPECS,
@@ -293,8 +292,8 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     qr::SPECS,
     recip::SPECS,
     recurrence::SPECS,
-    relu6::SPECS,
     relu::SPECS,
+    relu6::SPECS,
     remainder::SPECS,
     repeat_interleave::SPECS,
     reshape::SPECS,
@@ -319,9 +318,9 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     softplus::SPECS,
     softshrink::SPECS,
     softsign::SPECS,
-    sort::SPECS,
     solve::SPECS,
     solve_triangular::SPECS,
+    sort::SPECS,
     split::SPECS,
     sqrt::SPECS,
     square::SPECS,
@@ -336,14 +335,13 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     tile::SPECS,
     to::SPECS,
     topk::SPECS,
-    trunc::SPECS,
-    unique::SPECS,
-    var::SPECS,
     tril::SPECS,
     triu::SPECS,
     trunc::SPECS,
     unbind::SPECS,
     unfold::SPECS,
+    unique::SPECS,
     unsqueeze::SPECS,
+    var::SPECS,
     where_::SPECS,
 ];
