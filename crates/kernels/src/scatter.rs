@@ -28,6 +28,16 @@ pub enum Combine {
     Min,
 }
 
+/// What an output holds before elements are put there. It is written part by part, each just
+/// before its elements come, while it is in the cache.
+#[derive(Clone, Copy, Debug)]
+pub enum Start<'a, T> {
+    /// Zeros.
+    Zeros,
+    /// A copy of these elements.
+    Copy(&'a [T]),
+}
+
 /// `out[o, idx[o, j, i], i] = x[o, j, i]`: puts along an axis; of several, the last stays.
 ///
 /// `out` is seen as `split`, `idx` and `x` as `[outer, count, inner]`.
@@ -41,11 +51,12 @@ pub fn scatter<T: Element>(
     x: &[T],
     idx: &[i64],
     split: Split,
+    start: Start<'_, T>,
     out: &mut [T],
 ) -> Result<(), BadIndex> {
-    check_lengths("scatter", x.len(), idx.len(), split, out.len());
+    check_lengths("scatter", x.len(), idx.len(), split, start, out.len());
     let inside = per_element!(
-        T: replace(x: &[T], idx: &[i64], split: Split, out: &mut [T]) -> bool
+        T: replace(x: &[T], idx: &[i64], split: Split, start: Start<'_, T>, out: &mut [T]) -> bool
     );
     verdict(inside, idx, split.axis)
 }
@@ -65,37 +76,65 @@ pub fn scatter_reduce<T: Float>(
     idx: &[i64],
     split: Split,
     how: Combine,
+    start: Start<'_, T>,
     out: &mut [T],
 ) -> Result<(), BadIndex> {
-    check_lengths("scatter_reduce", x.len(), idx.len(), split, out.len());
+    check_lengths("scatter_reduce", x.len(), idx.len(), split, start, out.len());
     let inside = per_float!(
-        T: combine(x: &[T], idx: &[i64], split: Split, how: Combine, out: &mut [T]) -> bool
+        T: combine(
+            x: &[T], idx: &[i64], split: Split, how: Combine, start: Start<'_, T>, out: &mut [T]
+        ) -> bool
     );
     verdict(inside, idx, split.axis)
 }
 
 #[track_caller]
-fn check_lengths(kernel: &str, x: usize, idx: usize, split: Split, out: usize) {
+fn check_lengths<T>(
+    kernel: &str,
+    x: usize,
+    idx: usize,
+    split: Split,
+    start: Start<'_, T>,
+    out: usize,
+) {
+    let start_fits = match start {
+        Start::Zeros => true,
+        Start::Copy(from) => from.len() == out,
+    };
     assert!(
-        out == split.elements() && idx == x,
-        "{kernel}: needs {} results and as many indices as elements; got {out}, {idx} and {x}",
+        out == split.elements() && idx == x && start_fits,
+        "{kernel}: needs {} results, as many elements to start with, and as many indices as \
+         elements; got {out}, {idx} and {x}",
         split.elements(),
     );
 }
 
-fn replace<T: Element>(x: &[T], idx: &[i64], split: Split, out: &mut [T]) -> bool {
-    put(x, idx, split, out, |slot, x| *slot = x)
+fn replace<T: Element>(
+    x: &[T],
+    idx: &[i64],
+    split: Split,
+    start: Start<'_, T>,
+    out: &mut [T],
+) -> bool {
+    put(x, idx, split, start, out, |slot, x| *slot = x)
 }
 
-fn combine<T: Float>(x: &[T], idx: &[i64], split: Split, how: Combine, out: &mut [T]) -> bool {
+fn combine<T: Float>(
+    x: &[T],
+    idx: &[i64],
+    split: Split,
+    how: Combine,
+    start: Start<'_, T>,
+    out: &mut [T],
+) -> bool {
     match how {
-        Combine::Sum => put(x, idx, split, out, |slot, x| *slot += x),
-        Combine::Max => put(x, idx, split, out, |slot, x| {
+        Combine::Sum => put(x, idx, split, start, out, |slot, x| *slot += x),
+        Combine::Max => put(x, idx, split, start, out, |slot, x| {
             if x > *slot || x.is_nan() {
                 *slot = x;
             }
         }),
-        Combine::Min => put(x, idx, split, out, |slot, x| {
+        Combine::Min => put(x, idx, split, start, out, |slot, x| {
             if x < *slot || x.is_nan() {
                 *slot = x;
             }
@@ -108,26 +147,38 @@ fn put<T: Element>(
     x: &[T],
     idx: &[i64],
     split: Split,
+    start: Start<'_, T>,
     out: &mut [T],
     step: impl Fn(&mut T, T) + Sync,
 ) -> bool {
-    if x.is_empty() {
-        return true;
-    }
     let Split { outer, axis, inner } = split;
+    if out.is_empty() {
+        return x.is_empty();
+    }
     let count = x.len() / (outer * inner);
     let strips = inner.div_ceil(STRIP);
-    let group = TASK.div_ceil(count * inner.min(STRIP));
+    let group = TASK.div_ceil(count.max(axis) * inner.min(STRIP));
     let units = outer * strips;
     let all_inside = AtomicBool::new(true);
     let out = Disjoint::new(out);
-    par::for_each(units.div_ceil(group), 3 * x.len(), |task| {
+    par::for_each(units.div_ceil(group), 2 * x.len() + out.len(), |task| {
         let mut inside = true;
         for unit in task * group..units.min((task + 1) * group) {
             let (o, column) = (unit / strips, unit % strips * STRIP);
             let width = STRIP.min(inner - column);
+            // A run of columns that is whole is one run of elements.
+            let (runs, run) = if strips == 1 { (1, axis * inner) } else { (axis, width) };
+            for a in 0..runs {
+                let first = (o * axis + a) * inner + column;
+                // SAFETY: each strip of each outer index belongs to one task.
+                let out = unsafe { out.range(first..first + run) };
+                match start {
+                    Start::Zeros => out.fill(T::default()),
+                    Start::Copy(from) => out.copy_from_slice(&from[first..first + run]),
+                }
+            }
             if inner == 1 {
-                // SAFETY: each outer index belongs to one task.
+                // SAFETY: as above.
                 let out = unsafe { out.range(o * axis..(o + 1) * axis) };
                 let part = o * count..(o + 1) * count;
                 for (&x, &at) in x[part.clone()].iter().zip(&idx[part]) {
@@ -147,7 +198,7 @@ fn put<T: Element>(
                         continue;
                     }
                     let to = (o * axis + at as usize) * inner + column + i;
-                    // SAFETY: each column of each outer index belongs to one task.
+                    // SAFETY: as above.
                     let slot = unsafe { out.range(to..to + 1) };
                     step(&mut slot[0], x);
                 }
@@ -214,8 +265,19 @@ mod tests {
     use crate::testing::{assert_same_on_threads, bits, indices, values};
 
     /// Puts element by element, as the documentation says.
-    fn naive(x: &[f64], idx: &[i64], split: Split, out: &mut [f64], step: fn(f64, f64) -> f64) {
+    fn naive(
+        x: &[f64],
+        idx: &[i64],
+        split: Split,
+        start: Start<'_, f64>,
+        out: &mut [f64],
+        step: fn(f64, f64) -> f64,
+    ) {
         let Split { outer, axis, inner } = split;
+        match start {
+            Start::Zeros => out.fill(0.0),
+            Start::Copy(from) => out.copy_from_slice(from),
+        }
         let count = x.len() / (outer * inner).max(1);
         for (at, &x) in x.iter().enumerate() {
             let (o, i) = (at / inner / count, at % inner);
@@ -233,20 +295,27 @@ mod tests {
             let x: Vec<f64> = values(outer * count * inner, 1);
             let idx = indices(x.len(), axis, 2);
             let run = |kernel: &dyn Fn(&mut [f64])| {
-                let mut out = values(split.elements(), 3);
+                let mut out = vec![7.0; split.elements()];
                 kernel(&mut out);
                 out
             };
+            let from: Vec<f64> = values(split.elements(), 3);
             type Step = fn(f64, f64) -> f64;
             let reduced: [(Combine, Step); 3] =
                 [(Combine::Sum, |a, b| a + b), (Combine::Max, f64::max), (Combine::Min, f64::min)];
             for (how, step) in reduced {
-                let reduce = |out: &mut [f64]| scatter_reduce(&x, &idx, split, how, out).unwrap();
-                assert_eq!(run(&reduce), run(&|out| naive(&x, &idx, split, out, step)), "{how:?}");
-                assert_same_on_threads(|| bits(&run(&reduce)));
+                for start in [Start::Zeros, Start::Copy(&from)] {
+                    let reduce = |out: &mut [f64]| {
+                        scatter_reduce(&x, &idx, split, how, start, out).unwrap();
+                    };
+                    let want = run(&|out| naive(&x, &idx, split, start, out, step));
+                    assert_eq!(run(&reduce), want, "{how:?}");
+                    assert_same_on_threads(|| bits(&run(&reduce)));
+                }
             }
-            let last = |out: &mut [f64]| scatter(&x, &idx, split, out).unwrap();
-            assert_eq!(run(&last), run(&|out| naive(&x, &idx, split, out, |_, x| x)));
+            let start = Start::Copy(&from[..]);
+            let last = |out: &mut [f64]| scatter(&x, &idx, split, start, out).unwrap();
+            assert_eq!(run(&last), run(&|out| naive(&x, &idx, split, start, out, |_, x| x)));
             assert_same_on_threads(|| bits(&run(&last)));
         }
     }
@@ -255,9 +324,9 @@ mod tests {
     fn nan_wins() {
         let split = Split { outer: 1, axis: 2, inner: 1 };
         for how in [Combine::Max, Combine::Min] {
-            let mut out = [0.0, f64::NAN];
-            scatter_reduce(&[f64::NAN, 1.0, 1.0, -1.0], &[0, 0, 1, 1], split, how, &mut out)
-                .unwrap();
+            let (mut out, x) = ([0.0; 2], [f64::NAN, 1.0, 1.0, -1.0]);
+            let start = Start::Copy(&[0.0, f64::NAN]);
+            scatter_reduce(&x, &[0, 0, 1, 1], split, how, start, &mut out).unwrap();
             assert!(out.iter().all(|x| x.is_nan()), "{how:?} {out:?}");
         }
     }
@@ -268,11 +337,18 @@ mod tests {
         for index in [-1, 3] {
             let bad = Err(BadIndex { position: 2, index, size: 3 });
             let idx = [0, 0, index, 0];
-            assert_eq!(scatter(&[0.5f32; 4], &idx, split, &mut [0.0; 12]), bad);
-            let sum = scatter_reduce(&[0.5f32; 4], &idx, split, Combine::Sum, &mut [0.0; 12]);
+            assert_eq!(scatter(&[0.5f32; 4], &idx, split, Start::Zeros, &mut [0.0; 12]), bad);
+            let sum = scatter_reduce(
+                &[0.5f32; 4],
+                &idx,
+                split,
+                Combine::Sum,
+                Start::Zeros,
+                &mut [0.0; 12],
+            );
             assert_eq!(sum, bad);
             let flat = Split { outer: 1, axis: 3, inner: 1 };
-            assert_eq!(scatter(&[true; 4], &idx, flat, &mut [false; 3]), bad);
+            assert_eq!(scatter(&[true; 4], &idx, flat, Start::Zeros, &mut [false; 3]), bad);
         }
     }
 

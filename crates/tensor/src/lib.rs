@@ -16,6 +16,7 @@ mod random;
 pub mod registry;
 mod reverse;
 mod rng;
+mod rows;
 pub mod shape;
 mod spec;
 mod tensor;
@@ -34,9 +35,11 @@ pub use module::{
 };
 pub use ops::operand::Operand;
 pub use ops::{
-    BatchStatistics, CrossEntropy, END, End, PadMode, Patches, Reduction, ScatterReduce, Unique,
+    BatchStatistics, CrossEntropy, END, EmbeddingOptions, End, PadMode, Patches, Reduction,
+    ScatterReduce, Unique,
 };
 pub use reverse::Gradients;
 pub use rng::{Rng, RngState};
+pub use rows::Rows;
 pub use tensor::Tensor;
 pub use transforms::{grad, hessian, hvp, jacobian, jvp, linearize, value_and_grad, vjp};

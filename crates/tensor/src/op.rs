@@ -340,6 +340,12 @@ impl<'a, T: Element> Site<'a, T> {
 pub(crate) trait AnyOp<T: Element>: Send + Sync {
     fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Vec<Option<Tensor<T>>>;
     fn jvp(&self, at: &Site<T>, tangents: &[Option<&Tensor<T>>]) -> Tensor<T>;
+
+    /// The gradient of the only input as some of its rows, if the op was asked to give it so: the
+    /// rows' indices, of which some may be the same, and their gradients.
+    fn rows(&self, _dy: &Tensor<T>) -> Option<(Tensor<i64>, Tensor<T>)> {
+        None
+    }
 }
 
 struct Primitive<O, const N: usize>(O);

@@ -9,6 +9,7 @@ use backstitch_kernels::{Float, elementwise};
 use crate::graph::{Kind, Node, NodeId, mode, with_mode};
 use crate::module::{Module, Slot, for_each};
 use crate::op::{Record, Site, panic_on_anomaly};
+use crate::rows::Rows;
 use crate::tensor::Tensor;
 
 /// What a sweep does with the values that ops saved, and whether it records its own ops.
@@ -33,6 +34,19 @@ pub(crate) fn pull_back<T: Float>(
     sweep: Sweep,
     targets: Option<&[NodeId]>,
 ) -> BTreeMap<NodeId, Tensor<T>> {
+    pull_back_to(seeds, sweep, targets, None)
+}
+
+/// Gradients of leaves that come as rows, by leaf.
+type RowsByLeaf<T> = BTreeMap<NodeId, Rows<T>>;
+
+/// [`pull_back`], which puts gradients that come as rows of a leaf into `rows`, where it is there.
+fn pull_back_to<T: Float>(
+    seeds: Vec<(Arc<Node<T>>, Tensor<T>)>,
+    sweep: Sweep,
+    targets: Option<&[NodeId]>,
+    mut rows: Option<&mut RowsByLeaf<T>>,
+) -> BTreeMap<NodeId, Tensor<T>> {
     let floor = targets.map_or(0, |ids| ids.iter().copied().min().unwrap_or(NodeId::MAX));
     let mut pending = Pending::new();
     for (node, dy) in seeds {
@@ -51,13 +65,30 @@ pub(crate) fn pull_back<T: Float>(
         };
         if sweep == Sweep::Free {
             let record = node.take_record();
-            visit(&node, record.as_ref(), &dy, sweep, floor, &mut pending);
+            if !gave_rows(record.as_ref(), &dy, rows.as_deref_mut()) {
+                visit(&node, record.as_ref(), &dy, sweep, floor, &mut pending);
+            }
         } else {
             let record = record.read().expect("no op panics while it holds the lock");
             visit(&node, record.as_ref(), &dy, sweep, floor, &mut pending);
         }
     }
     found
+}
+
+/// Whether an op gave the gradient of its only input, a leaf, as rows.
+fn gave_rows<T: Float>(
+    record: Option<&Record<T>>,
+    dy: &Tensor<T>,
+    rows: Option<&mut RowsByLeaf<T>>,
+) -> bool {
+    let (Some(record), Some(rows)) = (record, rows) else { return false };
+    let Some(leaf) = record.inputs[0].node.as_ref() else { return false };
+    let Kind::Leaf = leaf.kind else { return false };
+    let Some((idx, values)) = record.op.rows(dy) else { return false };
+    let found = Rows::sum(&idx, &values);
+    rows.entry(leaf.id).and_modify(|rows| *rows = rows.plus(&found)).or_insert(found);
+    true
 }
 
 /// Asks one op for its inputs' gradients and adds them to what is pending.
@@ -130,12 +161,21 @@ fn add_in_place<T: Float>(sum: &mut Tensor<T>, dx: &Tensor<T>) {
 /// nothing needs to be zeroed.
 pub struct Gradients<T: Float = f32> {
     by_leaf: BTreeMap<NodeId, Tensor<T>>,
+    /// Those that are rows; a leaf is here or there.
+    rows: RowsByLeaf<T>,
 }
 
 impl<T: Float> Gradients<T> {
-    /// The gradient of a leaf, such as a parameter; `None` where the loss did not reach it.
+    /// The gradient of a leaf, such as a parameter; `None` where the loss did not reach it, or
+    /// where it is [`Gradients::rows`].
     pub fn get(&self, leaf: &Tensor<T>) -> Option<&Tensor<T>> {
         self.by_leaf.get(&leaf.node()?.id)
+    }
+
+    /// The gradient of a leaf of which only some rows were used, by an op that was asked to give
+    /// it so: [`EmbeddingOptions::sparse`](crate::EmbeddingOptions::sparse).
+    pub fn rows(&self, leaf: &Tensor<T>) -> Option<&Rows<T>> {
+        self.rows.get(&leaf.node()?.id)
     }
 
     /// The names of the trainable parameters of `model` that the loss did not reach.
@@ -151,7 +191,11 @@ impl<T: Float> Gradients<T> {
     pub fn missing<M: Module<T> + ?Sized>(&self, model: &M) -> Vec<String> {
         let mut names = Vec::new();
         for_each(model, |name, slot| match slot {
-            Slot::Param(param) if param.is_trainable() && self.get(param).is_none() => {
+            Slot::Param(param)
+                if param.is_trainable()
+                    && self.get(param).is_none()
+                    && self.rows(param).is_none() =>
+            {
                 names.push(name.to_string());
             }
             _ => {}
@@ -173,10 +217,14 @@ impl<T: Float> Gradients<T> {
             gradient.shape()
         );
         self.by_leaf.insert(node.id, gradient);
+        self.rows.remove(&node.id);
     }
 
     /// Adds other gradients, such as those of another part of a batch.
     pub fn accumulate(&mut self, more: Gradients<T>) {
+        for (leaf, found) in more.rows {
+            self.rows.entry(leaf).and_modify(|rows| *rows = rows.plus(&found)).or_insert(found);
+        }
         for (leaf, gradient) in more.by_leaf {
             match self.by_leaf.entry(leaf) {
                 Entry::Vacant(entry) => {
@@ -185,26 +233,40 @@ impl<T: Float> Gradients<T> {
                 Entry::Occupied(mut entry) => add_in_place(entry.get_mut(), &gradient),
             }
         }
+        self.fill_in_rows();
     }
 
-    /// All gradients, in the order in which their leaves were made.
+    /// Adds rows to the dense gradients of their leaves, where there are any.
+    fn fill_in_rows(&mut self) {
+        let by_leaf = &mut self.by_leaf;
+        self.rows.retain(|leaf, rows| match by_leaf.get_mut(leaf) {
+            Some(dense) => {
+                *dense = rows.add_to(dense);
+                false
+            }
+            None => true,
+        });
+    }
+
+    /// All gradients, in the order in which their leaves were made, then those that are rows,
+    /// without their zeros.
     pub fn iter(&self) -> impl Iterator<Item = &Tensor<T>> {
-        self.by_leaf.values()
+        self.by_leaf.values().chain(self.rows.values().map(|rows| &rows.values))
     }
 
-    /// All gradients, to change them in place.
+    /// All gradients, to change them in place; as [`Gradients::iter`].
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Tensor<T>> {
-        self.by_leaf.values_mut()
+        self.by_leaf.values_mut().chain(self.rows.values_mut().map(|rows| &mut rows.values))
     }
 
     /// The number of leaves that the loss reached.
     pub fn len(&self) -> usize {
-        self.by_leaf.len()
+        self.by_leaf.len() + self.rows.len()
     }
 
     /// Whether the loss reached no leaf.
     pub fn is_empty(&self) -> bool {
-        self.by_leaf.is_empty()
+        self.by_leaf.is_empty() && self.rows.is_empty()
     }
 }
 
@@ -294,6 +356,10 @@ impl<T: Float> Tensor<T> {
                  outside the graph; was it made under no_grad or detached?"
             );
         };
-        Gradients { by_leaf: pull_back(vec![(node.clone(), dy)], sweep, None) }
+        let mut rows = RowsByLeaf::new();
+        let by_leaf = pull_back_to(vec![(node.clone(), dy)], sweep, None, Some(&mut rows));
+        let mut grads = Gradients { by_leaf, rows };
+        grads.fill_in_rows();
+        grads
     }
 }

@@ -177,26 +177,25 @@ fn row<T: Float, const REVERSE: bool>(
     start: f64,
     join: &impl Fn(f64, f64) -> f64,
 ) {
-    let mut so_far = start;
-    let mut four = |x: &[T; 4], out: &mut [T; 4]| {
-        let at = |i: usize| if REVERSE { 3 - i } else { i };
-        let mut v: [f64; 4] = std::array::from_fn(|i| x[at(i)].to_f64());
-        for i in 1..4 {
-            v[i] = join(v[i - 1], v[i]);
-        }
-        for i in 0..4 {
-            out[at(i)] = T::from_f64(join(so_far, v[i]));
-        }
-        so_far = join(so_far, v[3]);
-    };
+    let at = |i: usize| if REVERSE { 3 - i } else { i };
     let rest = x.len() % 4;
     let (head, tail) = if REVERSE { (rest, 0) } else { (0, rest) };
     let body = head..x.len() - tail;
-    let (body_x, _) = x[body.clone()].as_chunks();
-    let (body_out, _) = out[body.clone()].as_chunks_mut();
-    match REVERSE {
-        false => body_x.iter().zip(body_out).for_each(|(x, out)| four(x, out)),
-        true => body_x.iter().zip(body_out).rev().for_each(|(x, out)| four(x, out)),
+    let (fours, _) = x[body.clone()].as_chunks::<4>();
+    let (out_fours, _) = out[body.clone()].as_chunks_mut::<4>();
+    let mut so_far = start;
+    for i in 0..fours.len() {
+        let place = if REVERSE { fours.len() - 1 - i } else { i };
+        let (x, out) = (&fours[place], &mut out_fours[place]);
+        let mut v = [x[at(0)].to_f64(), x[at(1)].to_f64(), x[at(2)].to_f64(), x[at(3)].to_f64()];
+        v[1] = join(v[0], v[1]);
+        v[2] = join(v[1], v[2]);
+        v[3] = join(v[2], v[3]);
+        out[at(0)] = T::from_f64(join(so_far, v[0]));
+        out[at(1)] = T::from_f64(join(so_far, v[1]));
+        out[at(2)] = T::from_f64(join(so_far, v[2]));
+        so_far = join(so_far, v[3]);
+        out[at(3)] = T::from_f64(so_far);
     }
     let last = if REVERSE { 0..head } else { body.end..x.len() };
     for i in 0..last.len() {

@@ -2,7 +2,7 @@
 
 use backstitch_derive::Module;
 use backstitch_kernels::Float;
-use backstitch_tensor::{Param, Rng, Tensor};
+use backstitch_tensor::{EmbeddingOptions, Param, Rng, Tensor};
 
 use crate::Init;
 
@@ -12,7 +12,8 @@ use crate::Init;
 /// `idx (...)` of `i64` to `y (..., C)`.
 ///
 /// # Gradient
-/// Each use of a symbol adds to the gradient of its vector.
+/// Each use of a symbol adds to the gradient of its vector. With `sparse`, a step costs as much as
+/// the symbols of its batch, however many there are.
 ///
 /// # Examples
 /// ```
@@ -29,13 +30,20 @@ pub struct Embedding<T: Float = f32> {
     pub weight: Param<T>,
     /// A symbol whose vector gets no gradient. None by default (PyTorch).
     pub padding_idx: Option<usize>,
+    /// Whether the gradient comes as the rows that were used, which optimizers then update alone.
+    /// No by default (PyTorch).
+    pub sparse: bool,
 }
 
 impl<T: Float> Embedding<T> {
     /// Vectors of `dim` numbers for `count` symbols.
     pub fn new(count: usize, dim: usize, rng: &mut Rng) -> Self {
         let init = Init::Normal { mean: 0.0, std: 1.0 };
-        Embedding { weight: Param::new(init.tensor([count, dim], rng)), padding_idx: None }
+        Embedding {
+            weight: Param::new(init.tensor([count, dim], rng)),
+            padding_idx: None,
+            sparse: false,
+        }
     }
 
     /// The same with a symbol for padding, whose vector is zero and stays so.
@@ -59,7 +67,8 @@ impl<T: Float> Embedding<T> {
     /// When an index is negative or too large.
     #[track_caller]
     pub fn forward(&self, idx: &Tensor<i64>) -> Tensor<T> {
-        self.weight.embedding(idx, self.padding_idx)
+        let options = EmbeddingOptions { padding_idx: self.padding_idx, sparse: self.sparse };
+        self.weight.embedding(idx, &options)
     }
 }
 

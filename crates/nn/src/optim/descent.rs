@@ -154,6 +154,54 @@ impl<A: Algorithm<T>, T: Float> Descent<A, T> {
     }
 }
 
+impl<A: Algorithm<T>, T: Float> Descent<A, T> {
+    /// Updates the rows of parameters whose gradients are rows, and their state; all other rows
+    /// stay as they are, as in `torch.optim.SparseAdam`: their averages do not fade, and their
+    /// weights do not decay.
+    fn step_rows(&mut self, model: &mut dyn Module<T>, grads: &Gradients<T>, lr: f64) {
+        let mut active = std::mem::take(&mut self.active);
+        let mut memories = active.iter_mut();
+        for_each_param_mut(model, |param| {
+            if !param.is_trainable() {
+                return;
+            }
+            let memory = memories.next().expect("the optimizer has met the model");
+            let Some(rows) = grads.rows(param) else { return };
+            let now = self.now(memory, lr);
+            self.start(memory, param.shape());
+            memory.steps = now.t;
+            let mut p = param.detach().index_select(0, &rows.idx);
+            let part = |x: &Tensor<T>| x.index_select(0, &rows.idx);
+            let mut state: Vec<Tensor<T>> = memory.state.iter().map(part).collect();
+            let g = Tensor::from_vec(rows.values.to_vec(), rows.values.shape());
+            let g = g.as_slice().expect("just made");
+            self.config.update(now, &mut [self.config.slices(p.data_mut(), g, &mut state)]);
+            put_rows(param.data_mut(), &rows.idx, &p);
+            for (whole, part) in memory.state.iter_mut().zip(&state) {
+                put_rows(whole.data_mut(), &rows.idx, part);
+            }
+        });
+        self.active = active;
+    }
+
+    /// Gives a parameter its state before its first step.
+    fn start(&self, memory: &mut Memory<T>, shape: &[usize]) {
+        if memory.state.len() != self.config.state_names().len() {
+            let fresh = |_: &&str| Tensor::full(shape, self.config.initial_state());
+            memory.state = self.config.state_names().iter().map(fresh).collect();
+        }
+    }
+}
+
+/// Overwrites the rows `idx` of `whole`.
+fn put_rows<T: Float>(whole: &mut [T], idx: &Tensor<i64>, rows: &Tensor<T>) {
+    let len = rows.numel() / idx.numel().max(1);
+    let rows = rows.to_vec();
+    for (&at, row) in idx.to_vec().iter().zip(rows.chunks_exact(len.max(1))) {
+        whole[at as usize * len..][..len].copy_from_slice(row);
+    }
+}
+
 impl<A: Algorithm<T>, T: Float> Optimizer<T> for Descent<A, T> {
     fn step(&mut self, model: &mut dyn Module<T>, grads: &Gradients<T>, lr: f64) {
         self.meet(model);
@@ -169,10 +217,7 @@ impl<A: Algorithm<T>, T: Float> Optimizer<T> for Descent<A, T> {
             let g = grad.as_slice().or_else(|| packed.get(&leaf)?.as_slice());
             let g = g.expect("gradients with gaps are packed");
             let now = self.now(memory, lr);
-            if memory.state.len() != self.config.state_names().len() {
-                let fresh = |_: &&str| Tensor::full(param.shape(), self.config.initial_state());
-                memory.state = self.config.state_names().iter().map(fresh).collect();
-            }
+            self.start(memory, param.shape());
             memory.steps = now.t;
             let slices = self.config.slices(param.data_mut(), g, &mut memory.state);
             match sweeps.iter_mut().find(|(numbers, _)| *numbers == now) {
@@ -185,6 +230,7 @@ impl<A: Algorithm<T>, T: Float> Optimizer<T> for Descent<A, T> {
         }
         drop(sweeps);
         self.active = active;
+        self.step_rows(model, grads, lr);
     }
 
     fn state(&self) -> OptimizerState<T> {

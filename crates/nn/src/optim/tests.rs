@@ -371,3 +371,40 @@ fn nesterov_looks_ahead() {
         assert!((p[0].item() - expected).abs() < 1e-14, "{} is not {expected}", p[0].item());
     }
 }
+
+/// A table's gradient as rows: after steps that use symbols 1 and 3, then 3 and 0, the same
+/// weights as with dense gradients; but the averages of rows that are not used do not move them.
+#[test]
+fn gradients_of_rows_move_those_rows_alone() {
+    use crate::Embedding;
+    use backstitch_tensor::Rng;
+
+    let run = |mut optimizer: Box<dyn Optimizer<f64>>, sparse: bool| {
+        let mut words = Embedding::<f64>::new(5, 2, &mut Rng::seed(3));
+        words.sparse = sparse;
+        let mut trace = vec![words.weight.to_vec()];
+        for used in [[1i64, 3], [3, 0]] {
+            let grads = words.forward(&Tensor::from(used)).square().sum().backward();
+            assert_eq!(grads.rows(&words.weight).is_some(), sparse);
+            assert!(grads.missing(&words).is_empty());
+            optimizer.step(&mut words, &grads, 0.1);
+            trace.push(words.weight.to_vec());
+        }
+        trace
+    };
+    let sgd = |sparse| run(Box::new(Sgd::new(SgdConfig::default())), sparse);
+    assert_eq!(sgd(true), sgd(false));
+    let adagrad = |sparse| run(Box::new(Adagrad::new(AdagradConfig::default())), sparse);
+    assert_eq!(adagrad(true), adagrad(false));
+    let adam = |sparse| run(Box::new(Adam::new(AdamConfig::default())), sparse);
+    let (dense, sparse) = (adam(false), adam(true));
+    assert_eq!(sparse[1], dense[1]);
+    for row in 0..5 {
+        let at = |step: &Vec<f64>| step[2 * row..][..2].to_vec();
+        match row {
+            3 => assert_eq!(at(&sparse[2]), at(&dense[2])),
+            0 => assert_ne!(at(&sparse[2]), at(&sparse[1])),
+            _ => assert_eq!(at(&sparse[2]), at(&sparse[1])),
+        }
+    }
+}

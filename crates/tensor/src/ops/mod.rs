@@ -176,6 +176,7 @@ mod where_;
 
 pub use batch_norm::BatchStatistics;
 pub use cross_entropy::{CrossEntropy, Reduction};
+pub use embedding::EmbeddingOptions;
 pub use im2col::Patches;
 pub use pad::PadMode;
 pub use scatter_reduce::ScatterReduce;

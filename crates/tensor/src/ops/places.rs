@@ -6,8 +6,8 @@
 
 use backstitch_kernels::index::{self, BadIndex};
 use backstitch_kernels::reduce::Split;
-use backstitch_kernels::scatter::{self, Combine};
-use backstitch_kernels::{Element, Float};
+use backstitch_kernels::scatter::{self, Combine, Start};
+use backstitch_kernels::{Element, Float, View, copy};
 
 use crate::op::{AnyOp, Saves, Site, apply_variadic};
 use crate::shape::Shape;
@@ -51,16 +51,33 @@ impl Places {
         result.map(|()| y)
     }
 
-    /// Adds `x`, of the shape that is picked, to what stands at the places of `y`.
+    /// A tensor, or zeros of its shape, with `x`, of the shape that is picked, added at the places;
+    /// outside the graph.
     ///
     /// # Errors
     /// When an index lies outside the axis.
-    fn add<T: Float>(&self, x: &Tensor<T>, shape: &[usize], y: &mut [T]) -> Result<(), BadIndex> {
-        let (x, idx, split) = (x.contiguous(), data(&self.idx), Split::at(shape, self.axis));
-        match self.rows {
-            true => scatter::index_add(data(&x), idx, split, y),
-            false => scatter::scatter_reduce(data(&x), idx, split, Combine::Sum, y),
-        }
+    fn added<T: Float>(
+        &self,
+        to: Option<&Tensor<T>>,
+        shape: &[usize],
+        x: &Tensor<T>,
+    ) -> Result<Tensor<T>, BadIndex> {
+        let (x, to, mut result) = (x.contiguous(), to.map(Tensor::contiguous), Ok(()));
+        let (idx, split) = (data(&self.idx), Split::at(shape, self.axis));
+        let start = to.as_ref().map_or(Start::Zeros, |to| Start::Copy(data(to)));
+        let y = Tensor::build(shape, |y| {
+            result = match self.rows {
+                true => {
+                    match start {
+                        Start::Zeros => y.fill(T::ZERO),
+                        Start::Copy(from) => copy::copy(View::flat(from), y),
+                    }
+                    scatter::index_add(data(&x), idx, split, y)
+                }
+                false => scatter::scatter_reduce(data(&x), idx, split, Combine::Sum, start, y),
+            };
+        });
+        result.map(|()| y)
     }
 }
 
@@ -72,7 +89,22 @@ pub(super) fn picked<T: Float>(
     y: Tensor<T>,
     places: Places,
 ) -> Tensor<T> {
-    apply_variadic(name, y, &[x], Saves::NOTHING, || Box::new(Picked(places)))
+    let pick = || Box::new(Picked { places, sparse: false }) as _;
+    apply_variadic(name, y, &[x], Saves::NOTHING, pick)
+}
+
+/// [`picked`] of rows along the first axis, with a gradient that is [`Rows`](crate::Rows) where `x`
+/// is a leaf.
+#[track_caller]
+pub(super) fn picked_sparse<T: Float>(
+    name: &'static str,
+    x: &Tensor<T>,
+    y: Tensor<T>,
+    places: Places,
+) -> Tensor<T> {
+    debug_assert!(places.rows && places.axis == 0);
+    let pick = || Box::new(Picked { places, sparse: true }) as _;
+    apply_variadic(name, y, &[x], Saves::NOTHING, pick)
 }
 
 impl<T: Float> Tensor<T> {
@@ -84,10 +116,7 @@ impl<T: Float> Tensor<T> {
 
     /// Zeros of `shape` with the tensor's elements added at the places.
     pub(super) fn place(&self, places: &Places, shape: &[usize]) -> Tensor<T> {
-        let y = Tensor::build(shape, |y| {
-            y.fill(T::ZERO);
-            places.add(self, shape, y).expect("the indices were checked");
-        });
+        let y = places.added(None, shape, self).expect("the indices were checked");
         let place = || Box::new(Place { places: places.clone(), shape: Shape::new(shape) }) as _;
         apply_variadic("place", y, &[self], Saves::NOTHING, place)
     }
@@ -103,22 +132,29 @@ impl<T: Float> Tensor<T> {
         places: Places,
         src: &Tensor<T>,
     ) -> Result<Tensor<T>, BadIndex> {
-        let mut y = Tensor::build(self.shape(), |y| backstitch_kernels::copy::copy(self.view(), y));
-        places.add(src, self.shape(), y.data_mut())?;
+        let y = places.added(Some(self), self.shape(), src)?;
         let add = || Box::new(AddAt(places)) as _;
         Ok(apply_variadic(name, y, &[self, src], Saves::NOTHING, add))
     }
 }
 
-struct Picked(Places);
+struct Picked {
+    places: Places,
+    /// Whether the gradient of a leaf comes as rows.
+    sparse: bool,
+}
 
 impl<T: Float> AnyOp<T> for Picked {
     fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
-        vec![Some(dy.place(&self.0, at.shape(0)))]
+        vec![Some(dy.place(&self.places, at.shape(0)))]
     }
 
     fn jvp(&self, _: &Site<T>, tangents: &[Option<&Tensor<T>>]) -> Tensor<T> {
-        tangents[0].expect("the only input moves").pick(&self.0)
+        tangents[0].expect("the only input moves").pick(&self.places)
+    }
+
+    fn rows(&self, dy: &Tensor<T>) -> Option<(Tensor<i64>, Tensor<T>)> {
+        self.sparse.then(|| (self.places.idx.clone(), dy.clone()))
     }
 }
 

@@ -1,7 +1,8 @@
 //! `scatter`: puts elements at places along an axis, by index.
 
 use backstitch_kernels::reduce::Split;
-use backstitch_kernels::{Element, Float, scatter};
+use backstitch_kernels::scatter::{self, Start};
+use backstitch_kernels::{Element, Float};
 
 use super::gather::{example, outside};
 use super::operand::Operand;
@@ -123,11 +124,12 @@ struct Scatter {
 
 impl Scatter {
     fn put<T: Element>(&self, x: &Tensor<T>, src: &Tensor<T>) -> Tensor<T> {
-        let (mut y, src) = (x.detach(), src.contiguous());
-        let split = Split::at(x.shape(), self.places.axis);
-        scatter::scatter(data(&src), data(&self.places.idx), split, y.data_mut())
-            .expect("the indices were checked");
-        y
+        let (x, src) = (x.contiguous(), src.contiguous());
+        let (start, split) = (Start::Copy(data(&x)), Split::at(x.shape(), self.places.axis));
+        Tensor::build(x.shape(), |y| {
+            let put = scatter::scatter(data(&src), data(&self.places.idx), split, start, y);
+            put.expect("the indices were checked");
+        })
     }
 
     /// 1 for elements that stay, 0 for those that later ones replace.

@@ -1,7 +1,8 @@
 //! `scatter_reduce`: combines elements with those at places along an axis, by index.
 
+use backstitch_kernels::Float;
 use backstitch_kernels::reduce::Split;
-use backstitch_kernels::{Float, scatter, scatter::Combine};
+use backstitch_kernels::scatter::{self, Combine, Start};
 
 use super::gather::example;
 use super::operand::Operand;
@@ -166,12 +167,13 @@ impl<T: Float> Op<T, 2> for Extreme {
     const SAVES: Saves = Saves::ALL;
 
     fn forward(&mut self, [x, src]: [&Tensor<T>; 2]) -> Tensor<T> {
-        let (mut y, src) = (x.detach(), src.contiguous());
-        let split = Split::at(x.shape(), self.places.axis);
-        let idx = data(&self.places.idx);
-        scatter::scatter_reduce(data(&src), idx, split, self.how, y.data_mut())
-            .expect("the indices were checked");
-        y
+        let (x, src) = (x.contiguous(), src.contiguous());
+        let (start, split) = (Start::Copy(data(&x)), Split::at(x.shape(), self.places.axis));
+        Tensor::build(x.shape(), |y| {
+            let (src, idx) = (data(&src), data(&self.places.idx));
+            let put = scatter::scatter_reduce(src, idx, split, self.how, start, y);
+            put.expect("the indices were checked");
+        })
     }
 
     fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 2> {
