@@ -86,3 +86,17 @@ pub(super) const SPECS: &[OpSpec] = &[OpSpec {
         "expm1's bound, a product, and the rounded quotient in the exponent",
     ),
 }];
+
+#[cfg(test)]
+mod tests {
+    use crate::tensor::Tensor;
+    use crate::transforms::grad;
+
+    #[test]
+    fn at_zero_both_derivatives_are_those_from_below() {
+        let first = |x: &Tensor<f64>| grad(|x: &Tensor<f64>| x.celu(2.0), x);
+        let zero = Tensor::scalar(0.0);
+        assert_eq!(first(&zero).item(), 1.0);
+        assert_eq!(grad(first, &zero).item(), 0.5);
+    }
+}

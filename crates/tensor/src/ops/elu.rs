@@ -80,3 +80,17 @@ pub(super) const SPECS: &[OpSpec] = &[OpSpec {
     cost: |shapes| Cost::elementwise(shapes, 10.0),
     tolerance: Tolerance::Ulps(4.0, "expm1's bound and a product"),
 }];
+
+#[cfg(test)]
+mod tests {
+    use crate::tensor::Tensor;
+    use crate::transforms::grad;
+
+    #[test]
+    fn at_zero_both_derivatives_are_those_from_below() {
+        let first = |x: &Tensor<f64>| grad(|x: &Tensor<f64>| x.elu(1.5), x);
+        let zero = Tensor::scalar(0.0);
+        assert_eq!(first(&zero).item(), 1.5);
+        assert_eq!(grad(first, &zero).item(), 1.5);
+    }
+}

@@ -83,3 +83,18 @@ pub(super) const SPECS: &[OpSpec] = &[OpSpec {
 const ALPHA: f64 = 1.673_263_242_354_377_2;
 /// `λ` of the same.
 const LAMBDA: f64 = 1.050_700_987_355_480_5;
+
+#[cfg(test)]
+mod tests {
+    use super::{ALPHA, LAMBDA};
+    use crate::tensor::Tensor;
+    use crate::transforms::grad;
+
+    #[test]
+    fn at_zero_both_derivatives_are_those_from_below() {
+        let first = |x: &Tensor<f64>| grad(|x: &Tensor<f64>| x.selu(), x);
+        let zero = Tensor::scalar(0.0);
+        assert_eq!(first(&zero).item(), LAMBDA * ALPHA);
+        assert_eq!(grad(first, &zero).item(), LAMBDA * ALPHA);
+    }
+}
