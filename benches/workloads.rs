@@ -13,7 +13,7 @@ use std::time::Instant;
 use models::{Workload, workload};
 
 /// The workloads that exist.
-const NAMES: [&str; 5] = ["W1", "W2", "W3", "W9", "W10"];
+const NAMES: [&str; 8] = ["W1", "W2", "W3", "W4", "W5", "W6", "W9", "W10"];
 
 struct Args {
     workloads: Vec<String>,

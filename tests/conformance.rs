@@ -9,6 +9,8 @@
 mod activations;
 #[path = "conformance/case.rs"]
 mod case;
+#[path = "conformance/conv_pool.rs"]
+mod conv_pool;
 #[path = "conformance/elementwise.rs"]
 mod elementwise;
 #[path = "conformance/indexing.rs"]
@@ -25,6 +27,8 @@ mod optimizers;
 mod reductions;
 #[path = "conformance/regularization.rs"]
 mod regularization;
+#[path = "conformance/resampling.rs"]
+mod resampling;
 #[path = "conformance/scatter.rs"]
 mod scatter;
 
@@ -37,6 +41,7 @@ use case::{Case, Entry, Verdict};
 /// All ops that the runner knows, by area.
 const AREAS: &[&[Entry]] = &[
     activations::OPS,
+    conv_pool::OPS,
     elementwise::OPS,
     indexing::OPS,
     linalg::OPS,
@@ -45,6 +50,7 @@ const AREAS: &[&[Entry]] = &[
     optimizers::OPS,
     reductions::OPS,
     regularization::OPS,
+    resampling::OPS,
     scatter::OPS,
 ];
 

@@ -22,6 +22,9 @@ pub fn workload(name: &str) -> Option<Box<dyn Workload>> {
         "W1" => Box::new(Run::new(Regression::new(rng), 100, sgd(0.01, 0.0, 0.0), rng)),
         "W2" => Box::new(Run::new(Mlp::new(rng), 128, adam, rng)),
         "W3" => Box::new(Run::new(NormMlp::new(rng), 256, sgd(0.01, 0.9, 1e-4), rng)),
+        "W4" => Box::new(Run::new(LeNet::new(rng), 64, adam, rng)),
+        "W5" => Box::new(Run::new(Vgg::new(rng), 32, sgd(0.001, 0.9, 0.0), rng)),
+        "W6" => Box::new(Run::new(ResNet::new(rng), 16, sgd(0.01, 0.9, 0.0), rng)),
         "W9" => Box::new(Run::new(Tiny::new(rng), 32, sgd(0.01, 0.0, 0.0), rng)),
         "W10" => Box::new(Run::new(Residuals::new(rng), 100, adam, rng)),
         _ => return None,
@@ -32,8 +35,8 @@ pub fn workload(name: &str) -> Option<Box<dyn Workload>> {
 const BATCHES: usize = 8;
 
 trait Model: Module {
-    /// Features of an input.
-    const INPUTS: usize;
+    /// The shape of an input.
+    const INPUT: &'static [usize];
     /// A batch's labels or targets.
     type Target;
     fn target(batch: usize, rng: &mut Rng) -> Self::Target;
@@ -51,7 +54,8 @@ struct Run<M: Model, O> {
 
 impl<M: Model, O: Optimizer> Run<M, O> {
     fn new(model: M, batch: usize, (optimizer, lr): (O, f64), rng: &mut Rng) -> Self {
-        let mut draw = |_| (Tensor::randn([batch, M::INPUTS], rng), M::target(batch, rng));
+        let shape: Vec<usize> = [batch].iter().chain(M::INPUT).copied().collect();
+        let mut draw = |_| (Tensor::randn(&shape, rng), M::target(batch, rng));
         let batches = (0..BATCHES).map(&mut draw).collect();
         Run { model, optimizer, lr, batches, rng: rng.split(), next: 0 }
     }
@@ -79,9 +83,9 @@ fn labels(batch: usize, classes: u64, rng: &mut Rng) -> Tensor<i64> {
 }
 
 macro_rules! classifier {
-    ($model:ty, $inputs:expr) => {
+    ($model:ty, $input:expr) => {
         impl Model for $model {
-            const INPUTS: usize = $inputs;
+            const INPUT: &'static [usize] = &$input;
             type Target = Tensor<i64>;
             fn target(batch: usize, rng: &mut Rng) -> Tensor<i64> {
                 labels(batch, 10, rng)
@@ -93,10 +97,13 @@ macro_rules! classifier {
     };
 }
 
-classifier!(Regression, 784);
-classifier!(Mlp, 784);
-classifier!(NormMlp, 784);
-classifier!(Residuals, 784);
+classifier!(Regression, [784]);
+classifier!(Mlp, [784]);
+classifier!(NormMlp, [784]);
+classifier!(LeNet, [1, 28, 28]);
+classifier!(Vgg, [3, 32, 32]);
+classifier!(ResNet, [3, 32, 32]);
+classifier!(Residuals, [784]);
 
 /// W1: softmax regression.
 #[derive(Module)]
@@ -168,6 +175,139 @@ impl NormMlp {
     }
 }
 
+/// W4: two convolutions with pooling, two linear layers.
+#[derive(Module)]
+struct LeNet {
+    conv1: Conv2d,
+    conv2: Conv2d,
+    fc1: Linear,
+    fc2: Linear,
+}
+
+impl LeNet {
+    fn new(rng: &mut Rng) -> Self {
+        let options = Conv2dOptions { padding: 2.into(), ..Conv2dOptions::default() };
+        LeNet {
+            conv1: Conv2d::with_options(1, 32, [5, 5], options, rng),
+            conv2: Conv2d::with_options(32, 64, [5, 5], options, rng),
+            fc1: Linear::new(3136, 512, rng),
+            fc2: Linear::new(512, 10, rng),
+        }
+    }
+
+    fn forward(&self, x: &Tensor, _: &Pass) -> Tensor {
+        let pool = MaxPool2d::new(2);
+        let h = pool.forward(&self.conv1.forward(x).relu());
+        let h = pool.forward(&self.conv2.forward(&h).relu());
+        self.fc2.forward(&self.fc1.forward(&Flatten.forward(&h)).relu())
+    }
+}
+
+/// A 3x3 convolution without a bias, and batch norm.
+#[derive(Module)]
+struct ConvNorm {
+    conv: Conv2d,
+    norm: BatchNorm2d,
+}
+
+impl ConvNorm {
+    fn new(inputs: usize, outputs: usize, kernel: usize, stride: usize, rng: &mut Rng) -> Self {
+        let options = Conv2dOptions {
+            stride: [stride; 2],
+            padding: (kernel / 2).into(),
+            bias: false,
+            ..Conv2dOptions::default()
+        };
+        ConvNorm {
+            conv: Conv2d::with_options(inputs, outputs, [kernel; 2], options, rng),
+            norm: BatchNorm2d::new(outputs),
+        }
+    }
+
+    fn forward(&self, x: &Tensor, pass: &Pass) -> Tensor {
+        self.norm.forward(&self.conv.forward(x), pass)
+    }
+}
+
+/// W5: pairs of 3x3 convolutions at 64, 128 and 256 channels.
+#[derive(Module)]
+struct Vgg {
+    pairs: Vec<(ConvNorm, ConvNorm)>,
+    fc: Linear,
+}
+
+impl Vgg {
+    fn new(rng: &mut Rng) -> Self {
+        let mut pair = |inputs, width| {
+            (ConvNorm::new(inputs, width, 3, 1, rng), ConvNorm::new(width, width, 3, 1, rng))
+        };
+        let pairs = vec![pair(3, 64), pair(64, 128), pair(128, 256)];
+        Vgg { pairs, fc: Linear::new(256 * 16, 10, rng) }
+    }
+
+    fn forward(&self, x: &Tensor, pass: &Pass) -> Tensor {
+        let mut h = x.clone();
+        for (first, second) in &self.pairs {
+            h = first.forward(&h, pass).relu();
+            h = MaxPool2d::new(2).forward(&second.forward(&h, pass).relu());
+        }
+        self.fc.forward(&Flatten.forward(&h))
+    }
+}
+
+/// W6: ResNet-18 for images of 32 x 32.
+#[derive(Module)]
+struct ResNet {
+    stem: ConvNorm,
+    blocks: Vec<BasicBlock>,
+    fc: Linear,
+}
+
+#[derive(Module)]
+struct BasicBlock {
+    first: ConvNorm,
+    second: ConvNorm,
+    shortcut: Option<ConvNorm>,
+}
+
+impl ResNet {
+    fn new(rng: &mut Rng) -> Self {
+        let stem = ConvNorm::new(3, 64, 3, 1, rng);
+        let (mut blocks, mut channels) = (Vec::new(), 64);
+        for (width, stride) in [(64, 1), (128, 2), (256, 2), (512, 2)] {
+            blocks.push(BasicBlock::new(channels, width, stride, rng));
+            blocks.push(BasicBlock::new(width, width, 1, rng));
+            channels = width;
+        }
+        ResNet { stem, blocks, fc: Linear::new(512, 10, rng) }
+    }
+
+    fn forward(&self, x: &Tensor, pass: &Pass) -> Tensor {
+        let mut h = self.stem.forward(x, pass).relu();
+        for block in &self.blocks {
+            h = block.forward(&h, pass);
+        }
+        self.fc.forward(&Flatten.forward(&AdaptiveAvgPool2d::new(1).forward(&h)))
+    }
+}
+
+impl BasicBlock {
+    fn new(inputs: usize, width: usize, stride: usize, rng: &mut Rng) -> Self {
+        BasicBlock {
+            first: ConvNorm::new(inputs, width, 3, stride, rng),
+            second: ConvNorm::new(width, width, 3, 1, rng),
+            shortcut: (inputs != width || stride != 1)
+                .then(|| ConvNorm::new(inputs, width, 1, stride, rng)),
+        }
+    }
+
+    fn forward(&self, x: &Tensor, pass: &Pass) -> Tensor {
+        let h = self.second.forward(&self.first.forward(x, pass).relu(), pass);
+        let shortcut = self.shortcut.as_ref().map(|shortcut| shortcut.forward(x, pass));
+        (h + shortcut.as_ref().unwrap_or(x)).relu()
+    }
+}
+
 /// W9: a network so small that only the overhead of a step counts.
 #[derive(Module)]
 struct Tiny {
@@ -187,7 +327,7 @@ impl Tiny {
 }
 
 impl Model for Tiny {
-    const INPUTS: usize = 2;
+    const INPUT: &'static [usize] = &[2];
     type Target = Tensor;
 
     fn target(batch: usize, rng: &mut Rng) -> Tensor {

@@ -35,11 +35,11 @@ fn moments<T: Float>(x: &Tensor<T>, dims: &Vec<isize>) -> (Tensor<T>, Tensor<T>)
 
 fn batch_norm<T: Float>(args: &Args<T>) -> Outputs<T> {
     let x = args.x(0)?;
-    let eps = args.float("epsilon", 1e-5);
     let channels = |i: usize| Ok::<_, String>(per_channel(args.x(i)?, x.rank()));
-    let (scale, bias, old_mean, old_var) = (channels(1)?, channels(2)?, channels(3)?, channels(4)?);
+    let (old_mean, old_var) = (channels(3)?, channels(4)?);
     if !args.flag("training_mode", false) {
-        return one((x - old_mean) * (old_var + eps).rsqrt() * scale + bias);
+        let eps = args.float("epsilon", 1e-5);
+        return one((x - old_mean) * (old_var + eps).rsqrt() * channels(1)? + channels(2)?);
     }
     let (mean, var) = moments(x, &dims_but(x.rank(), &[1]));
     let (y, _) = x.batch_norm(Some(args.x(1)?), Some(args.x(2)?), args.f64("epsilon", 1e-5));
@@ -51,27 +51,24 @@ fn batch_norm<T: Float>(args: &Args<T>) -> Outputs<T> {
     Ok(vec![Some(Value::Float(y)), running(old_mean, mean), running(old_var, var)])
 }
 
-/// Groups of neighbouring channels are normalised together, then scaled per channel.
+/// Groups of neighbouring channels are normalised together, then scaled per channel; before
+/// version 21 per group.
 fn group_norm<T: Float>(args: &Args<T>) -> Outputs<T> {
     let (x, groups) = (args.x(0)?, args.long("num_groups", 1) as usize);
-    let scale = args.x(1)?;
-    if scale.numel() != x.shape()[1] {
-        return Err("a scale per group, of versions before 21".into());
+    let (scale, bias, eps) = (args.x(1)?, args.x(2)?, args.f64("epsilon", 1e-5));
+    if scale.numel() == x.shape()[1] {
+        return one(x.group_norm(groups, Some(scale), Some(bias), eps));
     }
-    one(normalized(x, groups, args.float("epsilon", 1e-5)) * per_channel(scale, x.rank())
-        + per_channel(args.x(2)?, x.rank()))
+    let spread = |param: &Tensor<T>| {
+        let of_group = x.shape()[1] / groups;
+        param.reshape([groups, 1]).expand([groups, of_group]).reshape([x.shape()[1]])
+    };
+    one(x.group_norm(groups, Some(&spread(scale)), Some(&spread(bias)), eps))
 }
 
 fn instance_norm<T: Float>(args: &Args<T>) -> Outputs<T> {
-    let x = args.x(0)?;
-    let y = normalized(x, x.shape()[1], args.float("epsilon", 1e-5));
-    one(y * per_channel(args.x(1)?, x.rank()) + per_channel(args.x(2)?, x.rank()))
-}
-
-fn normalized<T: Float>(x: &Tensor<T>, groups: usize, eps: T) -> Tensor<T> {
-    let rows = x.reshape([x.shape()[0] * groups, x.numel() / (x.shape()[0] * groups)]);
-    let (mean, var) = moments(&rows, &vec![1]);
-    ((rows - mean) * (var + eps).rsqrt()).reshape(x.shape())
+    let (scale, bias) = (args.x(1)?, args.x(2)?);
+    one(args.x(0)?.instance_norm(Some(scale), Some(bias), args.f64("epsilon", 1e-5)))
 }
 
 /// Over the axes from `axis` on. Mean and reciprocal deviation are further outputs.
@@ -88,10 +85,8 @@ fn layer_norm<T: Float>(args: &Args<T>) -> Outputs<T> {
 
 fn rms_norm<T: Float>(args: &Args<T>) -> Outputs<T> {
     let x = args.x(0)?;
-    let first = args.long("axis", -1).rem_euclid(x.rank() as i64) as isize;
-    let dims: Vec<isize> = (first..x.rank() as isize).collect();
-    let mean_square = x.square().mean_dim(&dims, true);
-    one(x * (mean_square + args.float("epsilon", 1e-5)).rsqrt() * args.x(1)?)
+    let first = args.long("axis", -1).rem_euclid(x.rank() as i64) as usize;
+    one(x.rms_norm(&x.shape()[first..], Some(args.x(1)?), args.f64("epsilon", 1e-5)))
 }
 
 /// Divides by a norm along an axis; a row of zeros stays.
@@ -106,20 +101,12 @@ fn lp_normalization<T: Float>(args: &Args<T>) -> Outputs<T> {
     one(x / safe)
 }
 
-/// `x / (bias + alpha / size Σ x²)^beta`, the sum over neighbouring channels.
+/// ONNX has the odd neighbour of an even size behind, PyTorch before: the channels are reversed.
 fn local_response<T: Float>(args: &Args<T>) -> Outputs<T> {
-    let x = args.x(0)?;
-    let size = args.long("size", 1) as usize;
-    let (channels, squares) = (x.shape()[1], x.square());
-    let (before, after) = ((size - 1) / 2, size / 2);
-    let window = |c: usize| {
-        let (first, end) = (c.saturating_sub(before), (c + after + 1).min(channels));
-        squares.narrow(1, first, end - first).sum_dim(1, true)
-    };
-    let sums: Vec<Tensor<T>> = (0..channels).map(window).collect();
-    let sums = Tensor::concat(&sums.iter().collect::<Vec<_>>(), 1);
-    let alpha = args.float("alpha", 1e-4) / T::from_usize(size);
-    one(x / (sums * alpha + args.float("bias", 1.0)).pow(args.float("beta", 0.75)))
+    let (size, alpha) = (args.long("size", 1) as usize, args.f64("alpha", 1e-4));
+    let (beta, k) = (args.f64("beta", 0.75), args.f64("bias", 1.0));
+    let flip = |x: &Tensor<T>| x.slice_step(1, .., -1);
+    one(flip(&flip(args.x(0)?).local_response_norm(size, alpha, beta, k)))
 }
 
 fn mean_variance<T: Float>(args: &Args<T>) -> Outputs<T> {

@@ -6,6 +6,7 @@
 
 pub mod arch;
 pub mod calibrate;
+pub mod conv;
 pub mod copy;
 pub mod cross_entropy;
 mod disjoint;
@@ -21,8 +22,10 @@ pub mod norm;
 pub mod optim;
 pub mod par;
 pub mod pool;
+pub mod pooling;
 pub mod reduce;
 mod registers;
+pub mod resample;
 pub mod scatter;
 pub mod scratch;
 pub mod simd;

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod build;
+mod channels_last;
 mod check;
 mod checkpoint;
 mod equation;
@@ -23,6 +24,7 @@ mod tensor;
 mod transforms;
 
 pub use backstitch_kernels::{DType, Element, Float};
+pub use channels_last::layout_conversions;
 pub use check::{
     FIRST_ORDER_TOLERANCE, GradientError, SECOND_ORDER_TOLERANCE, check_gradients,
     check_second_order,
@@ -35,8 +37,7 @@ pub use module::{
 };
 pub use ops::operand::Operand;
 pub use ops::{
-    BatchStatistics, CrossEntropy, END, EmbeddingOptions, End, PadMode, Patches, Reduction,
-    ScatterReduce, Unique,
+    AvgPoolOptions, BatchStatistics, ConvOptions, ConvTransposeOptions, CrossEntropy, EmbeddingOptions, End, END, GridMode, GridPadding, GridSampleOptions, InterpolateOptions, Interpolation, Padding, PadMode, Patches, PoolOptions, Reduction, ScatterReduce, Unique,
 };
 pub use reverse::Gradients;
 pub use rng::{Rng, RngState};

@@ -1,4 +1,4 @@
-//! [`BatchNorm1d`]: normalises each channel over the batch.
+//! [`BatchNorm1d`], [`BatchNorm2d`], [`BatchNorm3d`]: normalise each channel over the batch.
 
 use backstitch_derive::Module;
 use backstitch_kernels::Float;
@@ -6,45 +6,106 @@ use backstitch_tensor::{BatchStatistics, Param, Running, Tensor};
 
 use crate::{Layer, Pass, Statistics};
 
-/// Normalises each channel over the batch: `y = (x - mean) / √(var + eps) weight + bias`.
-///
-/// Mean and variance are the batch's while training, and running averages of them in evaluation;
-/// [`Pass::with_statistics`] chooses otherwise. The variance that normalises is the biased one.
-///
-/// # Shape
-/// `x (N, C)` or `(N, C, T)` to the same shape.
-///
-/// # Numerics
-/// A batch of one gives the bias, and its variance counts as 0; PyTorch refuses it.
-///
-/// # Examples
-/// ```
-/// use backstitch_nn::{BatchNorm1d, Pass};
-/// use backstitch_tensor::{Rng, Tensor};
-///
-/// let norm = BatchNorm1d::new(1);
-/// let y = norm.forward(&Tensor::from([[1.0f32], [3.0]]), &Pass::train(&mut Rng::seed(0)));
-/// assert!((y.at(&[1, 0]) - 1.0).abs() < 1e-5);
-/// ```
-///
-/// # Reference
-/// Ioffe and Szegedy 2015, algorithms 1 and 2.
-#[derive(Clone, Debug, Module)]
-#[module(crate = "backstitch_tensor")]
-pub struct BatchNorm1d<T: Float = f32> {
-    /// The scale `(C)`. Starts at 1.
-    pub weight: Option<Param<T>>,
-    /// The shift `(C)`. Starts at 0.
-    pub bias: Option<Param<T>>,
-    /// The running average of means `(C)`. Starts at 0.
-    pub running_mean: Option<Running<T>>,
-    /// The running average of variances `(C)`. Starts at 1.
-    pub running_var: Option<Running<T>>,
-    /// How many batches the running statistics have followed.
-    pub num_batches_tracked: Option<Running<T>>,
-    /// The options.
-    #[module(skip)]
-    pub options: BatchNormOptions,
+macro_rules! layers {
+    ($($name:ident $ranks:pat, $shapes:literal;)*) => {$(
+        /// Normalises each channel over the batch: `y = (x - mean) / √(var + eps) weight + bias`.
+        ///
+        /// Mean and variance are the batch's while training, and running averages of them in evaluation;
+        /// [`Pass::with_statistics`] chooses otherwise. The variance that normalises is the biased one.
+        ///
+        /// # Shape
+        #[doc = concat!("`x ", $shapes, "` to the same shape.")]
+        ///
+        /// # Numerics
+        /// A batch of one gives the bias, and its variance counts as 0; PyTorch refuses it.
+        ///
+        /// # Reference
+        /// Ioffe and Szegedy 2015, algorithms 1 and 2.
+        #[derive(Clone, Debug, Module)]
+        #[module(crate = "backstitch_tensor")]
+        pub struct $name<T: Float = f32> {
+            /// The scale `(C)`. Starts at 1.
+            pub weight: Option<Param<T>>,
+            /// The shift `(C)`. Starts at 0.
+            pub bias: Option<Param<T>>,
+            /// The running average of means `(C)`. Starts at 0.
+            pub running_mean: Option<Running<T>>,
+            /// The running average of variances `(C)`. Starts at 1.
+            pub running_var: Option<Running<T>>,
+            /// How many batches the running statistics have followed.
+            pub num_batches_tracked: Option<Running<T>>,
+            /// The options.
+            #[module(skip)]
+            pub options: BatchNormOptions,
+        }
+
+        impl<T: Float> $name<T> {
+            /// A layer for `channels` channels, with PyTorch's defaults.
+            pub fn new(channels: usize) -> Self {
+                Self::with_options(channels, BatchNormOptions::default())
+            }
+
+            /// A layer with options.
+            pub fn with_options(channels: usize, options: BatchNormOptions) -> Self {
+                let param = |value| options.affine.then(|| Param::new(Tensor::full([channels], value)));
+                let tracks = options.track_running_stats;
+                let running = |value| tracks.then(|| Running::new(Tensor::full([channels], value)));
+                $name {
+                    weight: param(T::ONE),
+                    bias: param(T::ZERO),
+                    running_mean: running(T::ZERO),
+                    running_var: running(T::ONE),
+                    num_batches_tracked: tracks.then(|| Running::new(Tensor::scalar(T::ZERO))),
+                    options,
+                }
+            }
+
+            /// The output for `x`.
+            ///
+            /// # Panics
+            /// When `x` has other axes or another number of channels.
+            #[track_caller]
+            pub fn forward(&self, x: &Tensor<T>, pass: &Pass) -> Tensor<T> {
+                assert!(
+                    matches!(x.rank(), $ranks),
+                    concat!(stringify!($name), ": needs ", $shapes, "; got {:?}"),
+                    x.shape()
+                );
+                let (weight, bias, eps) = (self.weight.as_deref(), self.bias.as_deref(), self.options.eps);
+                match (&self.running_mean, &self.running_var, pass.statistics()) {
+                    (Some(mean), Some(var), Statistics::Running) => {
+                        let statistics = BatchStatistics { mean: mean.get(), var: var.get() };
+                        x.batch_norm_with(&statistics, weight, bias, eps)
+                    }
+                    (_, _, statistics) => {
+                        let (y, batch) = x.batch_norm(weight, bias, eps);
+                        if statistics == Statistics::Follow {
+                            let count = x.numel() / x.shape()[1].max(1);
+                            if let (Some(mean), Some(var), Some(batches)) =
+                                (&self.running_mean, &self.running_var, &self.num_batches_tracked)
+                            {
+                                follow([mean, var, batches], &self.options, &batch, count);
+                            }
+                        }
+                        y
+                    }
+                }
+            }
+        }
+
+        impl<T: Float> Layer<T> for $name<T> {
+            #[track_caller]
+            fn forward(&self, x: &Tensor<T>, pass: &Pass) -> Tensor<T> {
+                self.forward(x, pass)
+            }
+        }
+    )*};
+}
+
+layers! {
+    BatchNorm1d 2 | 3, "(N, C) or (N, C, T)";
+    BatchNorm2d 4, "(N, C, H, W)";
+    BatchNorm3d 5, "(N, C, D, H, W)";
 }
 
 /// The options of [`BatchNorm1d`]. The defaults are those of `torch.nn.BatchNorm1d`.
@@ -77,73 +138,24 @@ impl Default for BatchNormOptions {
     }
 }
 
-impl<T: Float> BatchNorm1d<T> {
-    /// A layer for `channels` channels, with PyTorch's defaults.
-    pub fn new(channels: usize) -> Self {
-        Self::with_options(channels, BatchNormOptions::default())
-    }
-
-    /// A layer with options.
-    pub fn with_options(channels: usize, options: BatchNormOptions) -> Self {
-        let param = |value| options.affine.then(|| Param::new(Tensor::full([channels], value)));
-        let tracks = options.track_running_stats;
-        let running = |value| tracks.then(|| Running::new(Tensor::full([channels], value)));
-        BatchNorm1d {
-            weight: param(T::ONE),
-            bias: param(T::ZERO),
-            running_mean: running(T::ZERO),
-            running_var: running(T::ONE),
-            num_batches_tracked: tracks.then(|| Running::new(Tensor::scalar(T::ZERO))),
-            options,
-        }
-    }
-
-    /// The output for `x`.
-    ///
-    /// # Panics
-    /// When `x` has other axes or another number of channels.
-    #[track_caller]
-    pub fn forward(&self, x: &Tensor<T>, pass: &Pass) -> Tensor<T> {
-        assert!(
-            x.rank() == 2 || x.rank() == 3,
-            "BatchNorm1d: needs (N, C) or (N, C, T); got {:?}",
-            x.shape()
-        );
-        let (weight, bias, eps) = (self.weight.as_deref(), self.bias.as_deref(), self.options.eps);
-        match (&self.running_mean, &self.running_var, pass.statistics()) {
-            (Some(mean), Some(var), Statistics::Running) => {
-                let statistics = BatchStatistics { mean: mean.get(), var: var.get() };
-                x.batch_norm_with(&statistics, weight, bias, eps)
-            }
-            (_, _, statistics) => {
-                let (y, batch) = x.batch_norm(weight, bias, eps);
-                if statistics == Statistics::Follow {
-                    self.follow(&batch, x.numel() / x.shape()[1].max(1));
-                }
-                y
-            }
-        }
-    }
-
-    /// Moves the running statistics towards those of a batch of `count` elements per channel.
-    fn follow(&self, batch: &BatchStatistics<T>, count: usize) {
-        let (Some(running_mean), Some(running_var), Some(batches)) =
-            (&self.running_mean, &self.running_var, &self.num_batches_tracked)
-        else {
-            return;
-        };
-        batches.update(|batches| batches.data_mut()[0] += T::ONE);
-        let momentum = match self.options.momentum {
-            Some(momentum) => T::from_f64(momentum),
-            None => T::ONE / batches.get().item(),
-        };
-        let correction = match self.options.biased_running_var || count < 2 {
-            true => T::ONE,
-            false => T::from_f64(count as f64 / (count as f64 - 1.0)),
-        };
-        move_towards(running_mean, &batch.mean, momentum, T::ONE);
-        move_towards(running_var, &batch.var, momentum, correction);
-    }
+/// Moves the running statistics towards those of a batch of `count` elements per channel.
+fn follow<T: Float>(
+    [running_mean, running_var, batches]: [&Running<T>; 3],
+    options: &BatchNormOptions,
+    batch: &BatchStatistics<T>,
+    count: usize,
+) {
+    batches.update(|batches| batches.data_mut()[0] += T::ONE);
+    let momentum = match options.momentum {
+        Some(momentum) => T::from_f64(momentum),
+        None => T::ONE / batches.get().item(),
+    };
+    let correction = match options.biased_running_var || count < 2 {
+        true => T::ONE,
+        false => T::from_f64(count as f64 / (count as f64 - 1.0)),
+    };
+    move_towards(running_mean, &batch.mean, momentum, T::ONE);
+    move_towards(running_var, &batch.var, momentum, correction);
 }
 
 /// `running = (1 - momentum) running + momentum factor batch`
@@ -154,11 +166,4 @@ fn move_towards<T: Float>(running: &Running<T>, batch: &Tensor<T>, momentum: T, 
             *running = (T::ONE - momentum) * *running + momentum * (factor * batch);
         }
     });
-}
-
-impl<T: Float> Layer<T> for BatchNorm1d<T> {
-    #[track_caller]
-    fn forward(&self, x: &Tensor<T>, pass: &Pass) -> Tensor<T> {
-        self.forward(x, pass)
-    }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use backstitch_tensor::{Rng, Tensor, check_gradients};
+use backstitch_tensor::{InterpolateOptions, Interpolation, Rng, Tensor, check_gradients};
 
 use super::*;
 use crate::{Layer, ModuleExt, Pass, Statistics};
@@ -47,6 +47,37 @@ fn registry() -> Vec<Entry> {
         entry("layer_norm two axes", LayerNorm::with_options([3, 4], LayerNormOptions { eps: 0.1, ..layer_norm }), &[2, 3, 4]),
         entry("layer_norm without bias", LayerNorm::with_options([4], LayerNormOptions { bias: false, ..layer_norm }), &[3, 4]),
         entry("layer_norm plain", LayerNorm::with_options([4], LayerNormOptions { elementwise_affine: false, ..layer_norm }), &[3, 4]),
+        entry("conv1d", Conv1d::with_options(2, 3, [3], Conv1dOptions { stride: [2], padding: 1.into(), ..Default::default() }, rng), &[2, 2, 5]),
+        entry("conv2d", Conv2d::new(2, 3, 2, rng), &[1, 2, 3, 4]),
+        entry("conv2d groups", Conv2d::with_options(4, 2, [1, 3], Conv2dOptions { groups: 2, dilation: [1, 2], bias: false, padding: [0, 1].into(), ..Default::default() }, rng), &[1, 4, 2, 4]),
+        entry("conv2d same", Conv2d::with_options(1, 2, [2, 4], Conv2dOptions { padding: backstitch_tensor::Padding::Same, ..Default::default() }, rng), &[1, 1, 3, 4]),
+        entry("conv3d", Conv3d::new(1, 2, 2, rng), &[1, 1, 2, 3, 2]),
+        entry("conv_transpose1d", ConvTranspose1d::new(2, 3, 2, rng), &[2, 2, 3]),
+        entry("conv_transpose2d", ConvTranspose2d::with_options(2, 4, [3, 2], ConvTranspose2dOptions { stride: [2, 1], padding: [1, 0].into(), output_padding: [1, 0], groups: 2, ..Default::default() }, rng), &[1, 2, 2, 3]),
+        entry("conv_transpose3d", ConvTranspose3d::new(1, 2, 2, rng), &[1, 1, 2, 1, 2]),
+        entry("max_pool1d", MaxPool1d::new(2), &[2, 2, 5]),
+        entry("max_pool2d", MaxPool2d::with_options([3, 2], backstitch_tensor::PoolOptions { stride: Some([2, 1]), padding: 1.into(), ceil_mode: true, ..Default::default() }), &[1, 2, 4, 3]),
+        entry("max_pool3d", MaxPool3d::new(2), &[1, 1, 2, 4, 3]),
+        entry("avg_pool1d", AvgPool1d::new(3), &[2, 2, 6]),
+        entry("avg_pool2d", AvgPool2d::with_options([3, 2], backstitch_tensor::AvgPoolOptions { windows: backstitch_tensor::PoolOptions { stride: Some([2, 2]), padding: 1.into(), ceil_mode: true, ..Default::default() }, ..Default::default() }), &[1, 2, 4, 3]),
+        entry("avg_pool2d inside", AvgPool2d::with_options([3, 3], backstitch_tensor::AvgPoolOptions { windows: backstitch_tensor::PoolOptions { stride: Some([2, 2]), padding: 1.into(), ceil_mode: true, ..Default::default() }, count_include_pad: false, divisor_override: None }), &[1, 2, 4, 3]),
+        entry("avg_pool3d", AvgPool3d::new(2), &[1, 1, 2, 4, 3]),
+        entry("adaptive_avg_pool2d", AdaptiveAvgPool2d { output: [3, 2] }, &[1, 2, 5, 3]),
+        entry("adaptive_max_pool2d", AdaptiveMaxPool2d { output: [3, 2] }, &[1, 2, 5, 3]),
+        Entry { batches: 2, ..entry("batch_norm2d", BatchNorm2d::new(3), &[2, 3, 2, 2]) },
+        entry("batch_norm3d", BatchNorm3d::new(2), &[2, 2, 1, 2, 2]),
+        entry("group_norm", GroupNorm::new(2, 4), &[2, 4, 3]),
+        entry("instance_norm", InstanceNorm2d::with_options(2, 1e-5, true), &[2, 2, 2, 2]),
+        entry("rms_norm", RmsNorm::with_options([4], 0.1, true), &[2, 3, 4]),
+        entry("local_response_norm", LocalResponseNorm { alpha: 0.5, k: 2.0, ..LocalResponseNorm::new(4) }, &[2, 5, 2]),
+        entry("upsample", Upsample::new(2), &[1, 2, 2, 3]),
+        entry("upsample bilinear", Upsample { factor: 2, options: interpolate(Interpolation::Linear, false, false) }, &[1, 2, 2, 3]),
+        entry("upsample bilinear aligned", Upsample { factor: 2, options: interpolate(Interpolation::Linear, true, false) }, &[1, 1, 2, 3]),
+        entry("upsample bicubic", Upsample { factor: 2, options: interpolate(Interpolation::Cubic, false, false) }, &[1, 1, 2, 3]),
+        entry("upsample bicubic aligned", Upsample { factor: 2, options: interpolate(Interpolation::Cubic, true, false) }, &[1, 1, 2, 3]),
+        entry("pixel_shuffle", PixelShuffle(2), &[1, 4, 2, 3]),
+        entry("pixel_unshuffle", PixelUnshuffle(2), &[1, 1, 4, 2]),
+        Entry { trains: false, ..entry("dropout2d eval", Dropout2d::new(0.3), &[1, 2, 2, 2]) },
         entry("prelu", Prelu::new(3), &[2, 3, 2]),
         entry("prelu one", Prelu::new(1), &[2, 3]),
         entry("elu", Elu(0.7), &[7]),
@@ -67,6 +98,10 @@ fn registry() -> Vec<Entry> {
         entry("sequential", Sequential::new().then(linear(3, 4, rng)).then(BatchNorm1d::new(4)).then(Tanh).then(linear(4, 2, rng)), &[5, 3]),
         entry("residual", Residual { inner: (LayerNorm::new([3]), linear(3, 3, rng), Gelu) }, &[4, 3]),
     ]
+}
+
+fn interpolate(mode: Interpolation, align_corners: bool, antialias: bool) -> InterpolateOptions {
+    InterpolateOptions { mode, align_corners, antialias }
 }
 
 fn wave(shape: &[usize], f: impl Fn(f64) -> f64) -> Tensor<f64> {

@@ -61,10 +61,10 @@ impl<T: Float> Tensor<T> {
     ) -> (Tensor<T>, BatchStatistics<T>) {
         or_panic(shape_rule(self.shape(), &[weight, bias]));
         let channels = self.shape()[1];
-        let x = self.contiguous();
+        let (x, split) = laid_out(self, self.is_channels_last());
         let mut mean = Tensor::zeros([channels]);
         let var = Tensor::build(&[channels], |var| {
-            norm::batch_statistics(data(&x), Split::at(x.shape(), 1), mean.data_mut(), var);
+            norm::batch_statistics(data(&x), split, mean.data_mut(), var);
         });
         let statistics = BatchStatistics { mean, var };
         let op = Norm { statistics: statistics.clone(), eps, training: true };
@@ -120,6 +120,26 @@ fn shape_rule<T: Float>(x: &[usize], channels: &[Option<&Tensor<T>>]) -> Result<
     Ok(())
 }
 
+/// The elements of an image in a row, with the channels last or in row-major order, and where the
+/// channels lie.
+fn laid_out<T: Float>(x: &Tensor<T>, is_last: bool) -> (Tensor<T>, Split) {
+    match is_last {
+        true => {
+            let x = x.channels_last();
+            let split = Split::at(x.shape(), x.rank() - 1);
+            (x, split)
+        }
+        false => (x.contiguous(), Split::at(x.shape(), 1)),
+    }
+}
+
+fn build_laid<T: Float>(shape: &[usize], is_last: bool, fill: impl FnOnce(&mut [T])) -> Tensor<T> {
+    match is_last {
+        true => Tensor::build_channels_last(shape, fill),
+        false => Tensor::build(shape, fill),
+    }
+}
+
 /// `x (N, C, ...)`, `weight (C)`, `bias (C)` to `y` like `x`.
 struct Norm<T: Float> {
     statistics: BatchStatistics<T>,
@@ -146,17 +166,21 @@ impl<T: Float> FusedOp<T, 3> for Norm<T> {
     const NAME: &'static str = "batch_norm";
 
     fn forward(&mut self, inputs: [&Tensor<T>; 3]) -> Tensor<T> {
-        let [x, weight, bias] = inputs.map(Tensor::contiguous);
-        Tensor::build(x.shape(), |y| {
-            norm::batch_norm(data(&x), Split::at(x.shape(), 1), &self.of(&weight, &bias), y);
+        let [weight, bias] = [inputs[1], inputs[2]].map(Tensor::contiguous);
+        let is_last = inputs[0].is_channels_last();
+        let (x, split) = laid_out(inputs[0], is_last);
+        build_laid(inputs[0].shape(), is_last, |y| {
+            norm::batch_norm(data(&x), split, &self.of(&weight, &bias), y);
         })
     }
 
     fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 3> {
-        let [x, weight, bias] = [0, 1, 2].map(|i| at.input(i).contiguous());
-        let (dy, split) = (dy.contiguous(), Split::at(x.shape(), 1));
+        let [weight, bias] = [1, 2].map(|i| at.input(i).contiguous());
+        let is_last = at.input(0).is_channels_last();
+        let (x, split) = laid_out(at.input(0), is_last);
+        let (dy, _) = laid_out(dy, is_last);
         let (mut dweight, mut dbias) = (weight.detach(), bias.detach());
-        let dx = Tensor::build(x.shape(), |dx| {
+        let dx = build_laid(at.shape(0), is_last, |dx| {
             let gradients = Gradients { dx, dgamma: dweight.data_mut(), dbeta: dbias.data_mut() };
             let norm = self.of(&weight, &bias);
             norm::batch_norm_backward(data(&x), data(&dy), split, &norm, self.training, gradients);

@@ -52,11 +52,11 @@ pub(super) fn map<T: Float>(
     kernel: impl FnOnce(View<'_, T>, View<'_, T>, &mut [T]),
 ) -> Tensor<T> {
     if a.shape() == b.shape() {
-        return Tensor::build(a.shape(), |y| kernel(a.view(), b.view(), y));
+        return Tensor::build_like([a, b], |[a, b], y| kernel(a, b, y));
     }
     let shape = broadcast("op", a.shape(), b.shape()).expect("the op's shape rule was checked");
     let (a, b) = (a.broadcast_view(&shape), b.broadcast_view(&shape));
-    Tensor::build(&shape, |y| kernel(a.view(), b.view(), y))
+    Tensor::build_like([&a, &b], |[a, b], y| kernel(a, b, y))
 }
 
 /// Applies a kernel that makes a mask to two tensors that broadcast.

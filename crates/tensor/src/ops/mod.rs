@@ -8,6 +8,7 @@ use crate::spec::OpSpec;
 mod abs;
 mod acos;
 mod acosh;
+mod adaptive_avg_pool;
 mod add;
 mod affine;
 mod any;
@@ -16,6 +17,7 @@ mod asinh;
 mod atan;
 mod atan2;
 mod atanh;
+mod avg_pool;
 mod batch_norm;
 mod binary;
 mod ceil;
@@ -25,6 +27,8 @@ mod chunk;
 mod clamp;
 mod col2im;
 mod concat;
+mod conv;
+mod conv_transpose;
 mod cos;
 mod cosh;
 mod cross_entropy;
@@ -59,6 +63,8 @@ mod ge;
 mod gelu;
 mod gelu_tanh;
 mod glu;
+mod grid_sample;
+mod group_norm;
 mod gt;
 mod hardshrink;
 mod hardsigmoid;
@@ -68,6 +74,7 @@ mod im2col;
 mod index_add;
 mod index_select;
 mod inverse;
+mod interpolate;
 mod is_finite;
 mod is_inf;
 mod is_nan;
@@ -76,6 +83,7 @@ mod le;
 mod leaky_relu;
 mod lerp;
 mod linear;
+mod local_response_norm;
 mod log;
 mod log1p;
 mod log2;
@@ -87,6 +95,7 @@ mod logical_or;
 mod logical_xor;
 mod logsigmoid;
 mod logsumexp;
+mod lp_pool;
 mod lt;
 mod map_gradient;
 mod masked_fill;
@@ -94,6 +103,7 @@ mod masked_select;
 mod matmul;
 mod matrices;
 mod max;
+mod max_pool;
 mod maximum;
 mod mean;
 mod median;
@@ -114,7 +124,9 @@ mod over;
 mod pad;
 mod permute;
 mod places;
+mod pixel_shuffle;
 mod pointwise;
+mod pool;
 mod pow;
 mod prelu;
 mod prod;
@@ -127,6 +139,9 @@ mod remainder;
 mod repeat_interleave;
 mod reshape;
 mod roll;
+mod resample;
+mod reshape;
+mod rms_norm;
 mod round;
 mod rsqrt;
 mod scatter;
@@ -174,7 +189,10 @@ mod unsqueeze;
 mod var;
 mod where_;
 
+pub use avg_pool::AvgPoolOptions;
 pub use batch_norm::BatchStatistics;
+pub use conv::{ConvOptions, Padding};
+pub use conv_transpose::ConvTransposeOptions;
 pub use cross_entropy::{CrossEntropy, Reduction};
 pub use embedding::EmbeddingOptions;
 pub use im2col::Patches;
@@ -182,12 +200,16 @@ pub use pad::PadMode;
 pub use scatter_reduce::ScatterReduce;
 pub use slice::{END, End};
 pub use unique::Unique;
+pub use grid_sample::{GridMode, GridPadding, GridSampleOptions};
+pub use interpolate::{InterpolateOptions, Interpolation};
+pub use pool::PoolOptions;
 
 /// The specs of all ops, file by file.
 pub(crate) const SPECS: &[&[OpSpec]] = &[
     abs::SPECS,
     acos::SPECS,
     acosh::SPECS,
+    adaptive_avg_pool::SPECS,
     add::SPECS,
     affine::SPECS,
     any::SPECS,
@@ -196,6 +218,7 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     atan::SPECS,
     atan2::SPECS,
     atanh::SPECS,
+    avg_pool::SPECS,
     batch_norm::SPECS,
     ceil::SPECS,
     celu::SPECS,
@@ -204,6 +227,8 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     clamp::SPECS,
     col2im::SPECS,
     concat::SPECS,
+    conv::SPECS,
+    conv_transpose::SPECS,
     cos::SPECS,
     cosh::SPECS,
     cross_entropy::SPECS,
@@ -237,6 +262,8 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     gelu::SPECS,
     gelu_tanh::SPECS,
     glu::SPECS,
+    grid_sample::SPECS,
+    group_norm::SPECS,
     gt::SPECS,
     hardshrink::SPECS,
     hardsigmoid::SPECS,
@@ -246,6 +273,7 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     index_add::SPECS,
     index_select::SPECS,
     inverse::SPECS,
+    interpolate::SPECS,
     is_finite::SPECS,
     is_inf::SPECS,
     is_nan::SPECS,
@@ -254,6 +282,7 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     leaky_relu::SPECS,
     lerp::SPECS,
     linear::SPECS,
+    local_response_norm::SPECS,
     log::SPECS,
     log1p::SPECS,
     log2::SPECS,
@@ -265,12 +294,14 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     logical_xor::SPECS,
     logsigmoid::SPECS,
     logsumexp::SPECS,
+    lp_pool::SPECS,
     lt::SPECS,
     map_gradient::SPECS,
     masked_fill::SPECS,
     masked_select::SPECS,
     matmul::SPECS,
     max::SPECS,
+    max_pool::SPECS,
     maximum::SPECS,
     mean::SPECS,
     median::SPECS,
@@ -287,6 +318,7 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     outer::SPECS,
     pad::SPECS,
     permute::SPECS,
+    pixel_shuffle::SPECS,
     pow::SPECS,
     prelu::SPECS,
     prod::SPECS,
@@ -297,6 +329,8 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     relu6::SPECS,
     remainder::SPECS,
     repeat_interleave::SPECS,
+    resample::SPECS,
+    rms_norm::SPECS,
     reshape::SPECS,
     roll::SPECS,
     round::SPECS,

@@ -35,7 +35,7 @@ impl<T: Float, P: Pointwise<T>> Op<T, 1> for Mapped<P> {
     const SAVES: Saves = P::SAVES;
 
     fn forward(&mut self, [x]: [&Tensor<T>; 1]) -> Tensor<T> {
-        Tensor::build(x.shape(), |y| self.0.map(x.view(), y))
+        Tensor::build_like([x], |[x], y| self.0.map(x, y))
     }
 
     fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 1> {
@@ -74,7 +74,7 @@ impl<T: Float, C: Chain<T>> Op<T, 2> for Scaled<C> {
     const SAVES: Saves = Saves::INPUTS;
 
     fn forward(&mut self, [d, v]: [&Tensor<T>; 2]) -> Tensor<T> {
-        Tensor::build(d.shape(), |z| self.0.scale(d.view(), v.view(), z))
+        Tensor::build_like([d, v], |[d, v], z| self.0.scale(d, v, z))
     }
 
     fn backward(&self, at: &Site<T>, dz: &Tensor<T>) -> Gradient<T, 2> {

@@ -39,7 +39,7 @@ impl<T: Float> Op<T, 1> for Relu {
     const SAVES: Saves = Saves::OUTPUT;
 
     fn forward(&mut self, [x]: [&Tensor<T>; 1]) -> Tensor<T> {
-        Tensor::build(x.shape(), |y| elementwise::relu(x.view(), y))
+        Tensor::build_like([x], |[x], y| elementwise::relu(x, y))
     }
 
     fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 1> {
@@ -66,7 +66,7 @@ impl<T: Float> Op<T, 1> for ReluMask<T> {
     const SAVES: Saves = Saves::NOTHING;
 
     fn forward(&mut self, [dy]: [&Tensor<T>; 1]) -> Tensor<T> {
-        Tensor::build(dy.shape(), |dx| elementwise::relu_backward(dy.view(), self.y.view(), dx))
+        Tensor::build_like([dy, &self.y], |[dy, y], dx| elementwise::relu_backward(dy, y, dx))
     }
 
     fn backward(&self, _: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 1> {

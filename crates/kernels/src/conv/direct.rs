@@ -1,0 +1,274 @@
+//! A plan's sums: tiles of places, panels of output channels, chunks of taps and input channels.
+
+use std::ops::Range;
+
+use pulp::{Simd, WithSimd};
+
+use super::micro::{self, Call, Finish, NV, Run, places_max};
+use super::plan::Plan;
+use super::tile::{Source, Tile, Tiling};
+use crate::disjoint::Disjoint;
+use crate::simd::Vector;
+use crate::{Buffer, Float, arch, par};
+
+/// Elements of a chunk's runs: a chunk of a panel stays in the L1 cache for all places of a tile.
+const CHUNK: usize = 192;
+
+/// How many tasks there should be, so that threads find work.
+const TASKS: usize = 8;
+
+/// `y = bias +` the plan's sums, at the plan's places.
+pub(super) fn run<T: Float>(x: &[T], w: &[T], bias: Option<&[T]>, plan: &Plan, y: &mut [T]) {
+    let lanes = arch::dispatch(Lanes::<T>(std::marker::PhantomData));
+    let panels = Panels::new(plan, lanes);
+    let mut packed = Buffer::unspecified(plan.groups * panels.group_len());
+    panels.pack(w, plan, &mut packed);
+    let tiling = Tiling::new::<T>(plan);
+    let tiles = tiling.tiles(plan);
+    // Few tiles are shared by panels as well.
+    let parts = TASKS.div_ceil(tiles).min(panels.count);
+    let share = panels.count.div_ceil(parts);
+    let y = Disjoint::new(y);
+    par::for_each(tiles * parts, plan.work(), |task| {
+        let tile = tiling.tile(plan, task / parts);
+        let part = task % parts * share;
+        let part = part.min(panels.count)..panels.count.min(part + share);
+        tile.with_source(x, plan, |source| {
+            let tile = Places { tile: &tile, source, part: part.clone() };
+            tile.run(plan, &panels, &packed, bias, &y);
+        });
+    });
+}
+
+/// Elements of a register of the current instruction set.
+struct Lanes<T>(std::marker::PhantomData<T>);
+
+impl<T: Float> WithSimd for Lanes<T> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        T::lanes::<S>()
+    }
+}
+
+/// How a group's weights lie: panels of `NV` registers of output channels (the last may have
+/// one), in each a row for every tap and input channel.
+struct Panels {
+    lanes: usize,
+    /// Panels of a group.
+    count: usize,
+    /// Output channels of a group.
+    channels: usize,
+    /// Rows of a panel.
+    rows: usize,
+}
+
+impl Panels {
+    fn new(plan: &Plan, lanes: usize) -> Self {
+        let (c, o) = plan.group_channels();
+        Panels { lanes, count: o.div_ceil(NV * lanes), channels: o, rows: plan.taps() * c }
+    }
+
+    /// The output channels of a panel.
+    fn columns(&self, panel: usize) -> Range<usize> {
+        let first = panel * NV * self.lanes;
+        first..self.channels.min(first + NV * self.lanes)
+    }
+
+    /// Elements of a panel's row.
+    fn width(&self, panel: usize) -> usize {
+        self.columns(panel).len().next_multiple_of(self.lanes)
+    }
+
+    fn group_len(&self) -> usize {
+        self.rows * self.channels.next_multiple_of(self.lanes)
+    }
+
+    /// Where a panel of a group starts.
+    fn start(&self, group: usize, panel: usize) -> usize {
+        group * self.group_len() + panel * NV * self.lanes * self.rows
+    }
+
+    /// Brings all weights into panels.
+    fn pack<T: Float>(&self, w: &[T], plan: &Plan, packed: &mut [T]) {
+        let (channels, _) = plan.group_channels();
+        let taps = plan.tap_positions();
+        let shared = Disjoint::new(packed);
+        let total = plan.groups * self.count;
+        par::for_each(total, plan.groups * self.group_len(), |index| {
+            let (group, panel) = (index / self.count, index % self.count);
+            let (start, width) = (self.start(group, panel), self.width(panel));
+            // SAFETY: panels are disjoint, and each belongs to one task.
+            let rows = unsafe { shared.range(start..start + self.rows * width) };
+            let columns = self.columns(panel);
+            let w = &w[plan.group_weight(group) + columns.start * plan.out_step..];
+            for (tap, rows) in taps.iter().zip(rows.chunks_exact_mut(channels * width)) {
+                for (c, row) in rows.chunks_exact_mut(width).enumerate() {
+                    let w = &w[c * plan.in_step + tap..];
+                    let (row, zeros) = row.split_at_mut(columns.len());
+                    for (at, weight) in row.iter_mut().enumerate() {
+                        *weight = w[at * plan.out_step];
+                    }
+                    zeros.fill(T::ZERO);
+                }
+            }
+        });
+    }
+}
+
+/// A tile with its part of the image, and the panels that a task computes.
+struct Places<'a, T> {
+    tile: &'a Tile,
+    source: Source<'a, T>,
+    part: Range<usize>,
+}
+
+impl<T: Float> Places<'_, T> {
+    fn run(
+        &self,
+        plan: &Plan,
+        panels: &Panels,
+        packed: &[T],
+        bias: Option<&[T]>,
+        y: &Disjoint<'_, T>,
+    ) {
+        let mut places = Vec::with_capacity(self.tile.len());
+        let source = (self.source.image, self.source.strides);
+        self.tile.for_each_place(plan, source, |from, to| places.push([from, to]));
+        let chunks = chunks(&runs(plan, self.source.strides), CHUNK);
+        let reach = chunks.iter().flatten().map(|run| run.offset + run.len).max();
+        let furthest = places.iter().map(|place| place[0]).max();
+        let (c, o) = plan.group_channels();
+        let end = reach.unwrap_or(0) + furthest.unwrap_or(0) + (plan.groups - 1) * c;
+        assert!(end <= self.source.data.len(), "conv: a place reads outside of the image");
+        for group in 0..plan.groups {
+            for panel in self.part.clone() {
+                let (columns, width) = (panels.columns(panel), panels.width(panel));
+                let first = group * o + columns.start;
+                let mut start = panels.start(group, panel);
+                for (at, runs) in chunks.iter().enumerate() {
+                    let rows: usize = runs.iter().map(|run| run.len).sum();
+                    let is_last = at + 1 == chunks.len();
+                    let bias = bias.filter(|_| is_last);
+                    arch::dispatch(Chunk {
+                        x: &self.source.data[group * c..],
+                        places: &places,
+                        runs,
+                        panel: &packed[start..start + rows * width],
+                        wide: width > panels.lanes,
+                        finish: Store {
+                            y,
+                            first,
+                            cols: columns.len(),
+                            bias: bias.map(|bias| &bias[first..first + columns.len()]),
+                            adds: at > 0,
+                        },
+                    });
+                    start += rows * width;
+                }
+            }
+        }
+    }
+}
+
+/// The runs of a group's input channels that a place reads, from its position on.
+///
+/// Neighbouring taps of a whole image are one run.
+pub(super) fn runs(plan: &Plan, strides: [usize; 3]) -> Vec<Run> {
+    let (channels, _) = plan.group_channels();
+    let [a, b, c] = &plan.axes;
+    let is_joined = plan.groups == 1 && c.dilation == 1;
+    let mut runs = Vec::new();
+    for i in 0..a.taps {
+        for j in 0..b.taps {
+            let offset = i * a.dilation * strides[0] + j * b.dilation * strides[1];
+            match is_joined {
+                true => runs.push(Run { offset, len: c.taps * channels }),
+                false => {
+                    runs.extend((0..c.taps).map(|k| Run {
+                        offset: offset + k * c.dilation * strides[2],
+                        len: channels,
+                    }))
+                }
+            }
+        }
+    }
+    runs
+}
+
+/// The runs in pieces that hold together at most `max` elements each.
+pub(super) fn chunks(runs: &[Run], max: usize) -> Vec<Vec<Run>> {
+    let mut chunks = vec![Vec::new()];
+    let mut room = max;
+    for run in runs {
+        let (mut offset, mut left) = (run.offset, run.len);
+        while left > 0 {
+            if room == 0 || (left > room && left <= max) {
+                chunks.push(Vec::new());
+                room = max;
+            }
+            let len = left.min(room);
+            chunks.last_mut().expect("there is a first chunk").push(Run { offset, len });
+            (offset, left, room) = (offset + len, left - len, room - len);
+        }
+    }
+    chunks
+}
+
+/// One chunk of one panel, for all places of a tile.
+struct Chunk<'a, T> {
+    x: &'a [T],
+    places: &'a [[usize; 2]],
+    runs: &'a [Run],
+    panel: &'a [T],
+    wide: bool,
+    finish: Store<'a, T>,
+}
+
+impl<T: Float> WithSimd for Chunk<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let mut finish = self.finish;
+        for places in self.places.chunks(places_max::<S>()) {
+            let (x, runs, panel, wide) = (self.x, self.runs, self.panel, self.wide);
+            // SAFETY: `Places::run` checked that the furthest run of the furthest place lies in
+            // the image, and cut the panel to a row for each element of the runs.
+            unsafe {
+                micro::run(simd, Call { x, places, runs, panel, wide }, &mut finish);
+            }
+        }
+    }
+}
+
+/// Writes sums to the output: over what is there or added to it, with the bias at last.
+struct Store<'a, T> {
+    y: &'a Disjoint<'a, T>,
+    /// The first output channel, and how many.
+    first: usize,
+    cols: usize,
+    bias: Option<&'a [T]>,
+    adds: bool,
+}
+
+impl<T: Float> Finish<T> for Store<'_, T> {
+    #[inline(always)]
+    fn finish<S: Simd>(&mut self, simd: S, position: usize, register: usize, sum: Vector<T, S>) {
+        let lanes = T::lanes::<S>();
+        let from = register * lanes;
+        let cols = lanes.min(self.cols - from);
+        let start = position + self.first + from;
+        // SAFETY: places are disjoint between tiles, columns between panels, and one task has both.
+        let y = unsafe { self.y.range(start..start + cols) };
+        let mut sum = sum;
+        if self.adds {
+            sum = Vector::load(simd, y) + sum;
+        }
+        if let Some(bias) = self.bias {
+            sum = sum + Vector::load(simd, &bias[from..from + cols]);
+        }
+        sum.store(y);
+    }
+}

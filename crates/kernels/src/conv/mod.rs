@@ -1,0 +1,217 @@
+//! Convolution of channels-last images, and its gradients by image and by weight.
+//!
+//! ```text
+//! for each tile of output places (cut by shape; threads take tiles):       tile.rs
+//!     copy the tile's part of the image, with its padding, into scratch
+//!     for each panel of output channels, for each chunk of taps and channels:
+//!         for each few places: multiply in registers                      micro.rs
+//! ```
+//!
+//! There is no im2col: an output place is a position in the padded image, a tap is an offset from
+//! it, and the micro-kernel reads runs of channels through both. The weights are brought into
+//! panels once a call. The gradient by the image is the same loop over the incoming gradient, once
+//! for each of the `stride` phases of the image's places, with the weights' roles exchanged; so
+//! every number is gathered by one task, in an order that depends on the shape alone.
+
+mod depthwise;
+mod direct;
+mod micro;
+mod plan;
+mod tile;
+mod weight;
+
+use crate::Float;
+use crate::element::per_float;
+use plan::Plan;
+
+/// A window that slides along one axis: output place `o` sees the input places
+/// `o * stride + k * dilation - pad` for `k` below `kernel`; places outside count as zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Places of the input.
+    pub input: usize,
+    /// Places of the output.
+    pub output: usize,
+    /// Taps.
+    pub kernel: usize,
+    /// Input places from one output place to the next.
+    pub stride: usize,
+    /// Input places from one tap to the next.
+    pub dilation: usize,
+    /// Places before the input; those behind it follow from `output`. Negative leaves some out.
+    pub pad: isize,
+}
+
+impl Window {
+    /// An axis of length 1, for images of fewer axes.
+    pub const ONE: Window =
+        Window { input: 1, output: 1, kernel: 1, stride: 1, dilation: 1, pad: 0 };
+}
+
+/// A convolution: its sizes.
+///
+/// Images are `(batch, axes.., channels)`; weights `(out_channels, in_channels / groups, kernels..)`
+/// as in PyTorch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conv {
+    /// Images.
+    pub batch: usize,
+    /// Channels of the input.
+    pub in_channels: usize,
+    /// Channels of the output.
+    pub out_channels: usize,
+    /// Parts of the channels that do not see each other.
+    pub groups: usize,
+    /// The spatial axes, outermost first; [`Window::ONE`] where there are fewer.
+    pub axes: [Window; 3],
+}
+
+impl Conv {
+    /// Elements of the input.
+    pub fn input_len(&self) -> usize {
+        self.batch * self.in_channels * self.axes.iter().map(|axis| axis.input).product::<usize>()
+    }
+
+    /// Elements of the output.
+    pub fn output_len(&self) -> usize {
+        self.batch * self.out_channels * self.places()
+    }
+
+    /// Elements of the weight.
+    pub fn weight_len(&self) -> usize {
+        self.out_channels * (self.in_channels / self.groups) * self.taps()
+    }
+
+    /// Output places of an image.
+    fn places(&self) -> usize {
+        self.axes.iter().map(|axis| axis.output).product()
+    }
+
+    fn taps(&self) -> usize {
+        self.axes.iter().map(|axis| axis.kernel).product()
+    }
+
+    /// Whether each channel is convolved by itself.
+    fn is_depthwise(&self) -> bool {
+        self.groups == self.in_channels && self.groups == self.out_channels && self.groups > 1
+    }
+
+    #[track_caller]
+    fn check(&self, name: &str, x: usize, w: usize, y: usize) {
+        let divides = self.groups > 0
+            && self.in_channels.is_multiple_of(self.groups)
+            && self.out_channels.is_multiple_of(self.groups);
+        assert!(divides, "{name}: needs groups that divide the channels; got {self:?}");
+        let steps = |axis: &Window| axis.stride > 0 && axis.dilation > 0;
+        assert!(self.axes.iter().all(steps), "{name}: needs steps above 0; got {self:?}");
+        let lens = [self.input_len(), self.weight_len(), self.output_len()];
+        assert!(
+            lens == [x, w, y],
+            "{name}: needs {lens:?} elements of image, weight and output; got {:?}",
+            [x, w, y]
+        );
+    }
+}
+
+/// A cautious estimate of one thread's speed.
+const MULTIPLY_ADDS_PER_NS: usize = 40;
+
+/// `y[n, o, j] = bias[j] + Σ x[n, o * stride + k * dilation - pad, c] w[j, c, k]`, channels last.
+///
+/// # Shape
+/// `x (batch, inputs.., in_channels)`, `w (out_channels, in_channels / groups, kernels..)`, `bias
+/// (out_channels)` to `y (batch, outputs.., out_channels)`.
+///
+/// # Numerics
+/// Taps and channels are summed in order, in chunks that depend on the shape alone.
+///
+/// # Panics
+/// When lengths do not fit.
+#[track_caller]
+pub fn conv<T: Float>(x: &[T], w: &[T], bias: Option<&[T]>, conv: &Conv, y: &mut [T]) {
+    conv.check("conv", x.len(), w.len(), y.len());
+    let channels = conv.out_channels;
+    assert!(
+        bias.is_none_or(|bias| bias.len() == channels),
+        "conv: needs {channels} biases; got {:?}",
+        bias.map(<[T]>::len)
+    );
+    per_float!(T: forward(x: &[T], w: &[T], bias: Option<&[T]>, conv: &Conv, y: &mut [T]))
+}
+
+/// The gradient of [`conv`] by its image: `dx[n, i, c] = Σ dy[n, o, j] w[j, c, k]` over all places
+/// `o` and taps `k` that see `i`. It is the transposed convolution.
+///
+/// # Panics
+/// When lengths do not fit.
+#[track_caller]
+pub fn conv_backward_input<T: Float>(dy: &[T], w: &[T], conv: &Conv, dx: &mut [T]) {
+    conv.check("conv_backward_input", dx.len(), w.len(), dy.len());
+    per_float!(T: backward_input(dy: &[T], w: &[T], conv: &Conv, dx: &mut [T]))
+}
+
+/// The gradient of [`conv`] by its weight: `dw[j, c, k] = Σ x[n, o * stride + k * dilation - pad, c]
+/// dy[n, o, j]`.
+///
+/// # Numerics
+/// Sums over blocks of images, which depend on the shape alone, are added in order.
+///
+/// # Panics
+/// When lengths do not fit.
+#[track_caller]
+pub fn conv_backward_weight<T: Float>(x: &[T], dy: &[T], conv: &Conv, dw: &mut [T]) {
+    conv.check("conv_backward_weight", x.len(), dw.len(), dy.len());
+    per_float!(T: backward_weight(x: &[T], dy: &[T], conv: &Conv, dw: &mut [T]))
+}
+
+fn forward<T: Float>(x: &[T], w: &[T], bias: Option<&[T]>, conv: &Conv, y: &mut [T]) {
+    if y.is_empty() {
+        return;
+    }
+    let plan = Plan::forward(conv);
+    if plan.is_empty() {
+        return fill_rows(y, bias, conv.out_channels);
+    }
+    match conv.is_depthwise() {
+        true => depthwise::run(x, w, bias, &plan, y),
+        false => direct::run(x, w, bias, &plan, y),
+    }
+}
+
+fn fill_rows<T: Float>(y: &mut [T], bias: Option<&[T]>, channels: usize) {
+    match bias {
+        Some(bias) => y.chunks_exact_mut(channels).for_each(|row| row.copy_from_slice(bias)),
+        None => y.fill(T::ZERO),
+    }
+}
+
+fn backward_input<T: Float>(dy: &[T], w: &[T], conv: &Conv, dx: &mut [T]) {
+    if dx.is_empty() {
+        return;
+    }
+    let phases = Plan::backward(conv);
+    // Places that no tap reaches, because steps are longer than the kernel.
+    if phases.iter().any(Plan::is_empty) {
+        dx.fill(T::ZERO);
+    }
+    for plan in phases.iter().filter(|plan| !plan.is_empty()) {
+        match conv.is_depthwise() {
+            true => depthwise::run(dy, w, None, plan, dx),
+            false => direct::run(dy, w, None, plan, dx),
+        }
+    }
+}
+
+fn backward_weight<T: Float>(x: &[T], dy: &[T], conv: &Conv, dw: &mut [T]) {
+    let plan = Plan::forward(conv);
+    if dw.is_empty() || plan.is_empty() || plan.places() == 0 {
+        return dw.fill(T::ZERO);
+    }
+    match conv.is_depthwise() {
+        true => depthwise::weight(x, dy, &plan, dw),
+        false => weight::run(x, dy, &plan, dw),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,182 @@
+//! Convolutions against plain loops in `f64`.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::arch;
+use crate::testing::*;
+
+/// Every term of a convolution: positions in image, weight and output.
+fn terms(conv: &Conv, mut term: impl FnMut(usize, usize, usize)) {
+    let [a, b, c] = conv.axes;
+    let (cin, cout) = (conv.in_channels / conv.groups, conv.out_channels / conv.groups);
+    let place = |axis: &Window, o: usize, k: usize| {
+        let at = (o * axis.stride + k * axis.dilation) as isize - axis.pad;
+        (0..axis.input as isize).contains(&at).then_some(at as usize)
+    };
+    for n in 0..conv.batch {
+        for out in 0..conv.places() {
+            let (o0, o1, o2) =
+                (out / (b.output * c.output), out / c.output % b.output, out % c.output);
+            for tap in 0..conv.taps() {
+                let (k0, k1, k2) =
+                    (tap / (b.kernel * c.kernel), tap / c.kernel % b.kernel, tap % c.kernel);
+                let places = (place(&a, o0, k0), place(&b, o1, k1), place(&c, o2, k2));
+                let (Some(i), Some(j), Some(k)) = places else { continue };
+                let pixel = ((n * a.input + i) * b.input + j) * c.input + k;
+                for channel in 0..conv.out_channels {
+                    for own in 0..cin {
+                        term(
+                            pixel * conv.in_channels + channel / cout * cin + own,
+                            (channel * cin + own) * conv.taps() + tap,
+                            (n * conv.places() + out) * conv.out_channels + channel,
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn check<T: Float>(conv: &Conv, with_bias: bool, seed: u64) {
+    let x: Vec<T> = values(conv.input_len(), seed);
+    let w: Vec<T> = values(conv.weight_len(), seed + 1);
+    let dy: Vec<T> = values(conv.output_len(), seed + 2);
+    let bias: Vec<T> = values(conv.out_channels, seed + 3);
+    let bias = with_bias.then_some(&bias[..]);
+    let (wide_x, wide_w, wide_dy) = (wide(&x), wide(&w), wide(&dy));
+    let start = |at: usize| bias.map_or(0.0, |bias| bias[at % conv.out_channels].to_f64());
+    let mut want: [Vec<f64>; 3] =
+        [(0..dy.len()).map(start).collect(), vec![0.0; x.len()], vec![0.0; w.len()]];
+    let mut sizes: [Vec<f64>; 3] =
+        want.each_ref().map(|want| want.iter().map(|y| y.abs()).collect());
+    terms(conv, |i, k, o| {
+        let products = [wide_x[i] * wide_w[k], wide_dy[o] * wide_w[k], wide_x[i] * wide_dy[o]];
+        for (at, (place, product)) in [o, i, k].into_iter().zip(products).enumerate() {
+            want[at][place] += product;
+            sizes[at][place] += product.abs();
+        }
+    });
+    let mut got = [vec![T::NAN; dy.len()], vec![T::NAN; x.len()], vec![T::NAN; w.len()]];
+    super::conv(&x, &w, bias, conv, &mut got[0]);
+    conv_backward_input(&dy, &w, conv, &mut got[1]);
+    conv_backward_weight(&x, &dy, conv, &mut got[2]);
+    let eps = T::EPSILON.to_f64();
+    for at in 0..3 {
+        let context = (["y", "dx", "dw"][at], conv, arch::current(), T::DTYPE);
+        let terms = (conv.weight_len() + conv.output_len()) as f64;
+        assert_within(context, &got[at], &want[at], |i| eps * terms.sqrt() * sizes[at][i]);
+    }
+}
+
+/// A window with as many outputs as fit, and perhaps one less.
+fn window(
+    (input, kernel, stride, dilation): (usize, usize, usize, usize),
+    (before, after): (isize, isize),
+) -> Window {
+    let reach = (dilation * (kernel - 1)) as isize;
+    let free = input as isize + before + after - reach - 1;
+    let output = if free < 0 { 0 } else { free as usize / stride + 1 };
+    Window { input, output, kernel, stride, dilation, pad: before }
+}
+
+fn windows() -> impl Strategy<Value = Window> {
+    let sizes = (0..9usize, 1..5usize, 1..4usize, 1..4usize);
+    (sizes, (-1..4isize, -1..4isize)).prop_map(|(sizes, pads)| window(sizes, pads))
+}
+
+fn image(batch: usize, channels: [usize; 2], groups: usize, axes: [Window; 3]) -> Conv {
+    Conv { batch, in_channels: channels[0], out_channels: channels[1], groups, axes }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn equals_its_twin(
+        batch in 0..4usize,
+        (c, o) in (1..20usize, 1..40usize),
+        groups in 1..4usize,
+        (h, w) in (windows(), windows()),
+        with_bias: bool,
+        seed in 0..1000u64,
+    ) {
+        let channels = if groups == 1 { [c, o] } else { [c.div_ceil(4) * groups, o.div_ceil(9) * groups] };
+        let conv = image(batch, channels, groups, [Window::ONE, h, w]);
+        on_each_isa(|_| {
+            check::<f64>(&conv, with_bias, seed);
+            check::<f32>(&conv, with_bias, seed);
+        });
+    }
+
+    #[test]
+    fn of_three_axes_equals_its_twin(
+        axes in [windows(), windows(), windows()],
+        depthwise: bool,
+        seed in 0..1000u64,
+    ) {
+        let conv = match depthwise {
+            true => image(2, [5, 5], 5, axes),
+            false => image(2, [3, 2], 1, axes),
+        };
+        check::<f64>(&conv, true, seed);
+        check::<f32>(&conv, true, seed);
+    }
+}
+
+#[test]
+fn sizes_of_networks_equal_their_twins() {
+    let square = |sizes, pad| {
+        let window = window(sizes, (pad, pad));
+        [Window::ONE, window, window]
+    };
+    let cases = [
+        image(3, [64, 64], 1, square((13, 3, 1, 1), 1)),
+        image(2, [130, 70], 1, square((9, 3, 2, 1), 1)),
+        image(2, [256, 40], 1, square((5, 1, 1, 1), 0)),
+        image(9, [200, 33], 1, square((4, 3, 1, 1), 1)),
+        image(2, [1, 32], 1, square((28, 5, 1, 1), 2)),
+        image(1, [3, 20], 1, square((40, 7, 2, 1), 3)),
+        image(2, [70, 70], 70, square((17, 3, 2, 1), 1)),
+        image(2, [48, 96], 3, square((8, 3, 1, 2), 2)),
+    ];
+    on_each_isa(|_| {
+        for conv in &cases {
+            check::<f32>(conv, true, 7);
+        }
+    });
+}
+
+#[test]
+fn threads_do_not_change_bits() {
+    let window = window((20, 3, 1, 1), (1, 1));
+    let plain = image(5, [40, 50], 1, [Window::ONE, window, window]);
+    let depthwise = image(5, [40, 40], 40, [Window::ONE, window, window]);
+    for conv in [plain, depthwise] {
+        let x: Vec<f32> = values(conv.input_len(), 1);
+        let w: Vec<f32> = values(conv.weight_len(), 2);
+        let dy: Vec<f32> = values(conv.output_len(), 3);
+        assert_same_on_threads(|| {
+            let (mut y, mut dx, mut dw) = (dy.clone(), x.clone(), w.clone());
+            super::conv(&x, &w, None, &conv, &mut y);
+            conv_backward_input(&dy, &w, &conv, &mut dx);
+            conv_backward_weight(&x, &dy, &conv, &mut dw);
+            (bits(&y), bits(&dx), bits(&dw))
+        });
+    }
+}
+
+#[test]
+#[should_panic(expected = "conv: needs [18, 4, 8] elements of image, weight and output")]
+fn lengths_are_checked() {
+    let window = window((3, 2, 1, 1), (0, 0));
+    let conv = image(1, [2, 1], 1, [Window::ONE, window, window]);
+    let conv = Conv {
+        out_channels: 2,
+        in_channels: 2,
+        groups: 2,
+        axes: [Window::ONE, window, Window { kernel: 1, output: 2, ..window }],
+        ..conv
+    };
+    super::conv(&[0.0f32; 3], &[0.0], None, &conv, &mut [0.0]);
+}

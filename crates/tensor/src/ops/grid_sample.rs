@@ -1,0 +1,316 @@
+//! `grid_sample`: an image read at any places; `affine_grid` makes the places of an affine map.
+
+use backstitch_kernels::Float;
+
+use crate::shape::{ShapeError, or_panic};
+use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
+use crate::tensor::Tensor;
+
+/// How [`Tensor::grid_sample`] finds what lies between pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GridMode {
+    /// Linear along each axis.
+    #[default]
+    Bilinear,
+    /// The nearest pixel; of two equally near ones the one of even index.
+    Nearest,
+    /// By cubic polynomials through four pixels along each axis, with `a = -3/4`.
+    Bicubic,
+}
+
+/// What [`Tensor::grid_sample`] finds outside of the image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GridPadding {
+    /// Zero.
+    #[default]
+    Zeros,
+    /// The nearest pixel at the edge.
+    Border,
+    /// The image mirrored at its edges.
+    Reflection,
+}
+
+/// The options of [`Tensor::grid_sample`]. The defaults are PyTorch's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GridSampleOptions {
+    /// How to find what lies between pixels. Bilinear by default.
+    pub mode: GridMode,
+    /// What lies outside of the image. Zeros by default.
+    pub padding: GridPadding,
+    /// Whether -1 and 1 are the centres of the corner pixels instead of their corners. No by
+    /// default.
+    pub align_corners: bool,
+}
+
+impl<T: Float> Tensor<T> {
+    /// Reads an image at the places of a grid, from -1 to 1 along each axis, the last axis first.
+    ///
+    /// # Shape
+    /// `x (N, C, H, W)` and `grid (N, H', W', 2)` to `y (N, C, H', W')`, or `x (N, C, D, H, W)` and
+    /// `grid (N, D', H', W', 3)` to `y (N, C, D', H', W')`.
+    ///
+    /// # Gradient
+    /// By `x` each pixel gets what it gave; by `grid` the slope of the interpolation, where it has
+    /// one: 0 for [`GridMode::Nearest`].
+    ///
+    /// # Panics
+    /// When the shapes do not fit.
+    ///
+    /// # Reference
+    /// Jaderberg et al. 2015, section 3.3.
+    #[track_caller]
+    pub fn grid_sample(&self, grid: &Tensor<T>, options: &GridSampleOptions) -> Tensor<T> {
+        or_panic(shape_rule(self.shape(), grid.shape()));
+        let axes = self.rank() - 2;
+        let (n, c) = (self.shape()[0], self.shape()[1]);
+        let count: usize = grid.shape()[1..=axes].iter().product();
+        // Along each axis: pixels, weights, whether inside; one for each tap.
+        let taps: Vec<Vec<Tap<T>>> = (0..axes)
+            .map(|axis| {
+                let place = grid.narrow(-1, axes - 1 - axis, 1).reshape([n, count]);
+                taps_of(&place, self.shape()[2 + axis], options)
+            })
+            .collect();
+        let pixels = self.reshape([n, c, self.shape()[2..].iter().product()]);
+        let mut sum: Option<Tensor<T>> = None;
+        let corners: usize = taps.iter().map(Vec::len).product();
+        for corner in 0..corners {
+            let (mut rest, mut at, mut weight) = (corner, Tensor::<T>::zeros([n, count]), None);
+            for (axis, taps) in taps.iter().enumerate() {
+                let tap = &taps[rest % taps.len()];
+                rest /= taps.len();
+                at = at * T::from_usize(self.shape()[2 + axis]) + &tap.pixel;
+                weight = Some(match weight {
+                    None => tap.weight.clone(),
+                    Some(weight) => weight * &tap.weight,
+                });
+            }
+            let idx = at.to::<i64>().reshape([n, 1, count]).expand([n, c, count]);
+            let weight = weight.expect("there is an axis").reshape([n, 1, count]);
+            let term = pixels.gather(2, &idx) * weight;
+            sum = Some(sum.map_or(term.clone(), |sum| sum + term));
+        }
+        let mut shape = self.shape()[..2].to_vec();
+        shape.extend(&grid.shape()[1..=axes]);
+        sum.expect("there is a corner").reshape(shape)
+    }
+
+    /// The places that an affine map of each sample takes the pixels of an image of `size` to, for
+    /// [`Tensor::grid_sample`].
+    ///
+    /// # Shape
+    /// `theta (N, 2, 3)` and `size` two numbers to `(N, H, W, 2)`, or `theta (N, 3, 4)` and three
+    /// numbers to `(N, D, H, W, 3)`.
+    ///
+    /// # Panics
+    /// When the shapes do not fit.
+    #[track_caller]
+    pub fn affine_grid(&self, size: impl AsRef<[usize]>, align_corners: bool) -> Tensor<T> {
+        let size = size.as_ref();
+        let axes = size.len();
+        let fits = self.rank() == 3 && self.shape()[1..] == [axes, axes + 1];
+        if !fits || !(2..=3).contains(&axes) {
+            let rule = "theta (N, 2, 3) and two sizes, or (N, 3, 4) and three";
+            let got = format!("{:?} and {size:?}", self.shape());
+            or_panic(Err(ShapeError::new("affine_grid", rule, got)))
+        }
+        let count = size.iter().product();
+        let places = Tensor::from_fn([count, axes + 1], |idx| {
+            let Some(axis) = (axes - 1).checked_sub(idx[1]) else { return T::ONE };
+            let behind: usize = size[axis + 1..].iter().product();
+            let (at, n) = ((idx[0] / behind % size[axis]) as f64, size[axis] as f64);
+            T::from_f64(match (align_corners, size[axis]) {
+                (true, 1) => 0.0,
+                (true, _) => 2.0 * at / (n - 1.0) - 1.0,
+                (false, _) => (2.0 * at + 1.0) / n - 1.0,
+            })
+        });
+        let mut shape = vec![self.shape()[0]];
+        shape.extend(size);
+        shape.push(axes);
+        places.matmul(&self.transpose(1, 2)).reshape(shape)
+    }
+}
+
+fn shape_rule(x: &[usize], grid: &[usize]) -> Result<(), ShapeError> {
+    let axes = x.len().saturating_sub(2);
+    let fits = (2..=3).contains(&axes)
+        && grid.len() == x.len()
+        && grid[0] == x[0]
+        && grid[axes + 1] == axes
+        && !x[2..].contains(&0);
+    match fits {
+        true => Ok(()),
+        false => {
+            let rule = "x (N, C, H, W) and grid (N, H', W', 2), or one axis more of each and 3";
+            Err(ShapeError::new("grid_sample", rule, format!("{x:?} and {grid:?}")))
+        }
+    }
+}
+
+/// A pixel for each place, as whole numbers, and its weight.
+struct Tap<T: Float> {
+    pixel: Tensor<T>,
+    weight: Tensor<T>,
+}
+
+/// What each place between -1 and 1 reads along an axis of `size` pixels.
+fn taps_of<T: Float>(place: &Tensor<T>, size: usize, options: &GridSampleOptions) -> Vec<Tap<T>> {
+    let n = T::from_usize(size);
+    let half = T::HALF;
+    let unpadded = match options.align_corners {
+        true => (place + T::ONE) * ((n - T::ONE) * half),
+        false => (place + T::ONE) * (n * half) - half,
+    };
+    // Pixels of a cubic are moved inside one by one, other places before they are read.
+    let place = match options.mode {
+        GridMode::Bicubic => unpadded,
+        _ => moved_inside(&unpadded, size, options),
+    };
+    let tap = |pixel: Tensor<T>, weight: Tensor<T>| {
+        let pixel = match options.mode {
+            GridMode::Bicubic => moved_inside(&pixel, size, options),
+            _ => pixel,
+        }
+        .detach();
+        let last = n - T::ONE;
+        let is_inside = pixel.ge(T::ZERO).to::<T>() * pixel.le(last).to::<T>();
+        let pixel = pixel.clamp(T::ZERO, last);
+        // NaN reads the first pixel, with a weight that stays NaN.
+        let pixel = pixel.masked_fill(&pixel.is_nan(), T::ZERO);
+        Tap { pixel, weight: weight * is_inside }
+    };
+    match options.mode {
+        GridMode::Nearest => {
+            let pixel = place.round();
+            let ones = Tensor::ones(pixel.shape());
+            vec![tap(pixel, ones)]
+        }
+        GridMode::Bilinear => {
+            let low = place.floor();
+            let part = &place - &low;
+            vec![tap(low.clone(), -&part + T::ONE), tap(low + T::ONE, part)]
+        }
+        GridMode::Bicubic => {
+            let low = place.floor();
+            let part = &place - &low;
+            [-1.0, 0.0, 1.0, 2.0]
+                .map(|step| {
+                    let distance = (&part - T::from_f64(step))
+                        * T::from_f64(if step > 0.0 { -1.0 } else { 1.0 });
+                    let is_near = (0.0..=1.0).contains(&step);
+                    tap(&low + T::from_f64(step), cubic(&distance, is_near))
+                })
+                .into()
+        }
+    }
+}
+
+/// The cubic convolution filter with `a = -3/4` at a distance up to 1, or from 1 to 2.
+fn cubic<T: Float>(x: &Tensor<T>, is_near: bool) -> Tensor<T> {
+    let number = T::from_f64;
+    match is_near {
+        true => (x * number(1.25) - number(2.25)) * x * x + T::ONE,
+        false => (((x - number(5.0)) * x + number(8.0)) * x - number(4.0)) * number(-0.75),
+    }
+}
+
+/// Places outside of the image as the padding has them.
+fn moved_inside<T: Float>(
+    place: &Tensor<T>,
+    size: usize,
+    options: &GridSampleOptions,
+) -> Tensor<T> {
+    let last = T::from_usize(size - 1);
+    match options.padding {
+        GridPadding::Zeros => place.clone(),
+        GridPadding::Border => place.clamp(T::ZERO, last),
+        GridPadding::Reflection => {
+            let (low, span) = match options.align_corners {
+                true => (T::ZERO, last),
+                false => (-T::HALF, T::from_usize(size)),
+            };
+            if span == T::ZERO {
+                return Tensor::zeros(place.shape());
+            }
+            // A triangle wave of period 2 span.
+            let from_low = (place - low).abs();
+            let flips = (&from_low / span).floor().detach();
+            let extra = &from_low - &flips * span;
+            let is_odd = (&flips * T::HALF).floor().ne(&(&flips * T::HALF));
+            let inside = Tensor::where_(&is_odd, -&extra + span, &extra) + low;
+            inside.clamp(T::ZERO, last)
+        }
+    }
+}
+
+pub(super) const SPECS: &[OpSpec] = &[
+    OpSpec {
+        name: "grid_sample",
+        formula: "y[n, c, i] = x[n, c] between the pixels around grid[n, i]",
+        shapes: &[
+            &[&[1, 1, 1, 1], &[1, 1, 1, 2]],
+            &[&[2, 3, 4, 5], &[2, 3, 2, 2]],
+            &[&[1, 2, 3, 3], &[1, 0, 2, 2]],
+            &[&[4, 8, 16, 16], &[4, 16, 16, 2]],
+        ],
+        domain: Domain::Custom(|input, shape, rng| match input {
+            0 => Tensor::rand(shape, -2.0, 2.0, rng),
+            // Away from the kinks at pixels: odd multiples of 1/64 are none for sizes up to 16.
+            _ => (Tensor::rand(shape, -36.0, 36.0, rng).floor() + 0.37) * (1.0 / 32.0),
+        }),
+        build: build!(|x| x[0].grid_sample(&x[1], &GridSampleOptions::default())),
+        oracle: Oracle::Whole(|x| {
+            let (image, grid) = (&x[0], &x[1]);
+            let &[n, c, h, w] = image.shape() else { unreachable!("four axes") };
+            let shape = [n, c, grid.shape()[1], grid.shape()[2]];
+            Tensor::from_fn(shape, |idx| {
+                let place = |axis: usize, size: usize| {
+                    let at = grid.at(&[idx[0], idx[2], idx[3], axis]);
+                    (at + 1.0) * size as f64 / 2.0 - 0.5
+                };
+                let (z, y) = (place(0, w), place(1, h));
+                let mut sum = 0.0;
+                for i in 0..h {
+                    for j in 0..w {
+                        let near = |a: f64, b: usize| (1.0 - (a - b as f64).abs()).max(0.0);
+                        sum += near(y, i) * near(z, j) * image.at(&[idx[0], idx[1], i, j]);
+                    }
+                }
+                sum
+            })
+        }),
+        refused: &[&[&[2, 3, 4, 5], &[2, 3, 2, 3]], &[&[2, 3, 4, 5], &[1, 3, 2, 2]]],
+        slope: Slope::Smooth,
+        cost: |shapes| Cost::elementwise(shapes, 20.0),
+        tolerance: Tolerance::Terms(
+            64.0,
+            |x| {
+                let grid = x[1].shape();
+                Tensor::full([x[0].shape()[0], x[0].shape()[1], grid[1], grid[2]], 32.0)
+            },
+            "places of up to 16 pixels lose four bits",
+        ),
+    },
+    OpSpec {
+        name: "grid_sample affine_grid",
+        formula: "y[n, h, w] = theta[n] (place of pixel w, place of pixel h, 1)",
+        shapes: &[&[&[1, 2, 3]], &[&[0, 2, 3]], &[&[3, 2, 3]], &[&[32, 2, 3]]],
+        domain: Domain::Range(-2.0, 2.0),
+        build: build!(|x| x[0].affine_grid([4, 5], false)),
+        oracle: Oracle::Whole(|x| affine_by_loops(&x[0], |term| term)),
+        refused: &[&[&[1, 3, 3]], &[&[2, 3]]],
+        slope: Slope::Smooth,
+        cost: |shapes| Cost::elementwise(shapes, 40.0),
+        tolerance: Tolerance::Terms(8.0, |x| affine_by_loops(&x[0], f64::abs), "three products"),
+    },
+];
+
+/// The grid of 4 by 5 pixels, with `term` applied to each product.
+fn affine_by_loops(theta: &Tensor<f64>, term: impl Fn(f64) -> f64) -> Tensor<f64> {
+    Tensor::from_fn([theta.shape()[0], 4, 5, 2], |idx| {
+        let centre = |at: usize, n: f64| (2.0 * at as f64 + 1.0) / n - 1.0;
+        let place = [centre(idx[2], 5.0), centre(idx[1], 4.0), 1.0];
+        (0..3).map(|k| term(place[k] * theta.at(&[idx[0], idx[3], k]))).sum()
+    })
+}

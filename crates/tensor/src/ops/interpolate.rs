@@ -1,0 +1,266 @@
+//! `interpolate`: images of another size.
+
+use backstitch_kernels::Float;
+
+use crate::shape::{ShapeError, or_panic};
+use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
+use crate::tensor::Tensor;
+
+/// How [`Tensor::interpolate`] finds what lies between pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Interpolation {
+    /// The pixel at `floor(o in / out)`, as PyTorch's default.
+    #[default]
+    Nearest,
+    /// The pixel whose centre is nearest: at `floor((o + 1/2) in / out)`.
+    NearestExact,
+    /// Linear along each axis: bilinear in images, trilinear in volumes.
+    Linear,
+    /// By cubic polynomials through four pixels along each axis, with `a = -3/4` as in PyTorch.
+    Cubic,
+    /// The mean of the area that a new pixel covers.
+    Area,
+}
+
+/// The options of [`Tensor::interpolate`]. The defaults are PyTorch's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InterpolateOptions {
+    /// How to find what lies between pixels. [`Interpolation::Nearest`] by default.
+    pub mode: Interpolation,
+    /// Whether the centres of corner pixels, rather than their corners, stay where they are; for
+    /// linear and cubic. No by default.
+    pub align_corners: bool,
+    /// Whether linear and cubic filters widen when an image shrinks. No by default.
+    pub antialias: bool,
+}
+
+impl<T: Float> Tensor<T> {
+    /// The image in another size.
+    ///
+    /// # Shape
+    /// `x (N, C, ...)` to `(N, C, size...)`.
+    ///
+    /// # Gradient
+    /// The transposed map: each pixel gets what it gave.
+    ///
+    /// # Panics
+    /// When `size` has not one number per spatial axis, or a length is 0.
+    ///
+    /// # Examples
+    /// ```
+    /// use backstitch_tensor::{InterpolateOptions, Interpolation, Tensor};
+    ///
+    /// let x = Tensor::from([[[1.0, 3.0]]]);
+    /// let linear = InterpolateOptions { mode: Interpolation::Linear, ..Default::default() };
+    /// assert_eq!(x.interpolate([4], &linear).to_vec(), [1.0, 1.5, 2.5, 3.0]);
+    /// ```
+    #[track_caller]
+    pub fn interpolate(
+        &self,
+        size: impl AsRef<[usize]>,
+        options: &InterpolateOptions,
+    ) -> Tensor<T> {
+        let size = size.as_ref();
+        or_panic(shape_rule(self.shape(), size));
+        let mut y = self.clone();
+        for (at, &to) in size.iter().enumerate() {
+            let from = self.shape()[2 + at];
+            let is_same = from == to && !matches!(options.mode, Interpolation::Area);
+            if !is_same {
+                y = y.resample(2 + at as isize, &rows(from, to, options));
+            }
+        }
+        y
+    }
+}
+
+fn shape_rule(x: &[usize], size: &[usize]) -> Result<(), ShapeError> {
+    if x.len() < 3 || x.len() != size.len() + 2 || x[2..].contains(&0) || size.contains(&0) {
+        let rule = "x (N, C, ...) and as many sizes as axes behind the channels, none of them 0";
+        return Err(ShapeError::new("interpolate", rule, format!("{x:?} and {size:?}")));
+    }
+    Ok(())
+}
+
+/// For each new pixel the old ones that it is made of, and their weights.
+fn rows(from: usize, to: usize, options: &InterpolateOptions) -> Vec<Vec<(usize, f64)>> {
+    let scale = from as f64 / to as f64;
+    let last = from - 1;
+    let nearest = |place: f64| vec![((place.floor().max(0.0) as usize).min(last), 1.0)];
+    // Where the centre of a new pixel lies among the old ones.
+    let centre = |o: usize| match (options.align_corners, to) {
+        (true, 1) => 0.0,
+        (true, _) => o as f64 * last as f64 / (to - 1) as f64,
+        (false, _) => (o as f64 + 0.5) * scale - 0.5,
+    };
+    let row = |o: usize| match options.mode {
+        Interpolation::Nearest => nearest(o as f64 * scale),
+        Interpolation::NearestExact => nearest((o as f64 + 0.5) * scale),
+        Interpolation::Area => {
+            let (start, end) = (o * from / to, ((o + 1) * from).div_ceil(to));
+            (start..end).map(|i| (i, 1.0 / (end - start) as f64)).collect()
+        }
+        Interpolation::Linear if options.antialias => {
+            smoothed(centre(o), scale, 1.0, last, |x| 1.0 - x)
+        }
+        Interpolation::Cubic if options.antialias => {
+            smoothed(centre(o), scale, 2.0, last, |x| cubic(x, -0.5))
+        }
+        Interpolation::Linear => around(centre(o).max(0.0), 1, last, |x| 1.0 - x),
+        Interpolation::Cubic => around(centre(o), 2, last, |x| cubic(x, -0.75)),
+    };
+    (0..to).map(row).collect()
+}
+
+/// The `reach` pixels on either side of a place, weighted by distance; places outside of the image
+/// are the pixels at its edge.
+fn around(place: f64, reach: isize, last: usize, weight: impl Fn(f64) -> f64) -> Vec<(usize, f64)> {
+    let low = place.floor();
+    (1 - reach..=reach)
+        .map(|step| {
+            let pixel = low + step as f64;
+            (pixel.clamp(0.0, last as f64) as usize, weight((place - pixel).abs()))
+        })
+        .collect()
+}
+
+/// All pixels within `reach` times the scale of a place, weighted by distance over the scale.
+fn smoothed(
+    place: f64,
+    scale: f64,
+    reach: f64,
+    last: usize,
+    weight: impl Fn(f64) -> f64,
+) -> Vec<(usize, f64)> {
+    let scale = scale.max(1.0);
+    let weights: Vec<(usize, f64)> = (0..=last)
+        .map(|pixel| (pixel, (pixel as f64 - place).abs() / scale))
+        .filter(|&(_, distance)| distance < reach)
+        .map(|(pixel, distance)| (pixel, weight(distance)))
+        .collect();
+    let total: f64 = weights.iter().map(|&(_, weight)| weight).sum();
+    weights.into_iter().map(|(pixel, weight)| (pixel, weight / total)).collect()
+}
+
+/// The cubic convolution filter (Keys 1981, equation 4, with its free parameter `a`).
+fn cubic(x: f64, a: f64) -> f64 {
+    match x {
+        x if x <= 1.0 => ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0,
+        x if x < 2.0 => a * (((x - 5.0) * x + 8.0) * x - 4.0),
+        _ => 0.0,
+    }
+}
+
+/// A spec of one mode: its name, options and how many epsilons it may be off.
+macro_rules! spec {
+    ($name:literal, $formula:literal, $options:expr) => {
+        OpSpec {
+            name: $name,
+            formula: $formula,
+            shapes: &[
+                &[&[1, 1, 1, 1]],
+                &[&[2, 3, 4, 5]],
+                &[&[1, 17, 3, 2]],
+                &[&[0, 2, 3, 3]],
+                &[&[8, 16, 16, 16]],
+            ],
+            domain: Domain::Range(-2.0, 2.0),
+            build: build!(|x| x[0].interpolate(example(x[0].shape()), &$options)),
+            oracle: Oracle::Whole(|x| by_loops(&x[0], &$options, |term| term)),
+            refused: &[&[&[2, 3]], &[&[2, 3, 0, 4]]],
+            slope: Slope::Smooth,
+            cost: |shapes| Cost::elementwise(shapes, 8.0),
+            tolerance: Tolerance::Terms(
+                8.0,
+                |x| by_loops(&x[0], &$options, f64::abs),
+                "a few products and sums along each axis",
+            ),
+        }
+    };
+}
+
+/// `align_corners` and `antialias` of a mode.
+const fn options(mode: Interpolation, align_corners: bool, antialias: bool) -> InterpolateOptions {
+    InterpolateOptions { mode, align_corners, antialias }
+}
+
+pub(super) const SPECS: &[OpSpec] = &[
+    spec!(
+        "interpolate nearest",
+        "y[n, c, o] = x[n, c, floor(o in / out)]",
+        options(Interpolation::Nearest, false, false)
+    ),
+    spec!(
+        "interpolate linear",
+        "y[n, c, o] = x between the pixels around (o + 1/2) in / out - 1/2",
+        options(Interpolation::Linear, false, false)
+    ),
+    spec!(
+        "interpolate linear aligned",
+        "y[n, c, o] = x between the pixels around o (in - 1) / (out - 1)",
+        options(Interpolation::Linear, true, false)
+    ),
+    spec!(
+        "interpolate cubic",
+        "y[n, c, o] = cubic through the pixels around (o + 1/2) in / out - 1/2",
+        options(Interpolation::Cubic, false, false)
+    ),
+    spec!(
+        "interpolate cubic antialias",
+        "y[n, c, o] = x smoothed by a cubic filter as wide as the new pixels",
+        options(Interpolation::Cubic, false, true)
+    ),
+    spec!(
+        "interpolate area",
+        "y[n, c, o] = mean of x over the area of the new pixel",
+        options(Interpolation::Area, false, false)
+    ),
+];
+
+/// The example's size: larger along one axis, smaller along the other.
+fn example(shape: &[usize]) -> Vec<usize> {
+    let sizes = shape.iter().skip(2).enumerate();
+    sizes.map(|(at, &n)| if at == 0 { 2 * n + n.min(1) } else { n.div_ceil(2) }).collect()
+}
+
+/// The sum over all pairs of pixels along both axes.
+fn by_loops(
+    x: &Tensor<f64>,
+    options: &InterpolateOptions,
+    term: impl Fn(f64) -> f64,
+) -> Tensor<f64> {
+    let size = example(x.shape());
+    let mut shape = x.shape().to_vec();
+    shape[2..].copy_from_slice(&size);
+    let [down, across] = [0, 1].map(|at| rows(x.shape()[2 + at], size[at], options));
+    Tensor::from_fn(shape, |idx| {
+        let mut sum = 0.0;
+        for &(i, wi) in &down[idx[2]] {
+            for &(j, wj) in &across[idx[3]] {
+                sum += term(wi * wj * x.at(&[idx[0], idx[1], i, j]));
+            }
+        }
+        sum
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `torch.nn.functional.interpolate(torch.tensor([1., 2., 4., 7.]), ...)` of PyTorch 2.15.
+    fn check(to: usize, options: InterpolateOptions, want: &[f64]) {
+        let y = Tensor::from([[[1.0f64, 2.0, 4.0, 7.0]]]).interpolate([to], &options).to_vec();
+        for (got, want) in y.iter().zip(want) {
+            assert!((got - want).abs() < 1e-5, "{options:?}: {y:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_pytorchs() {
+        check(6, options(Interpolation::Nearest, false, false), &[1., 1., 2., 4., 4., 7.]);
+        check(6, options(Interpolation::NearestExact, false, false), &[1., 2., 2., 4., 7., 7.]);
+        check(3, options(Interpolation::Linear, true, false), &[1.0, 3.0, 7.0]);
+        check(3, options(Interpolation::Area, false, false), &[1.5, 3.0, 5.5]);
+    }
+}
