@@ -9,5 +9,7 @@ pub use backstitch_nn::*;
 pub use backstitch_tensor::{
     CrossEntropy, END, Float, Gradients, Module, PadMode, Param, Patches, Reduction, Rng, Running,
     Tensor, check_gradients, checkpoint, grad, hessian, hvp, jacobian, jvp, no_grad,
+    AvgPoolOptions, CrossEntropy, Float, Gradients, Module, Padding, Param, PoolOptions, Reduction,
+    Rng, Running, Tensor, check_gradients, grad, hessian, hvp, jacobian, jvp, no_grad,
     value_and_grad, vjp,
 };

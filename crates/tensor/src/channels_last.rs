@@ -69,9 +69,13 @@ impl<T: Element> Tensor<T> {
 
     /// An image of shape `(N, C, ...)` whose elements `fill` writes with the channels last.
     pub(crate) fn build_channels_last(shape: &[usize], fill: impl FnOnce(&mut [T])) -> Tensor<T> {
-        let last = Tensor::build(&to_last(shape), fill);
-        let (shape, strides): (Shape, Strides) = (to_first(last.shape()), to_first(last.strides()));
-        last.relaid(shape, strides, 0)
+        Tensor::build(&to_last(shape), fill).channels_first()
+    }
+
+    /// A `(N, ..., C)` seen as an image `(N, C, ...)`, outside the graph.
+    pub(crate) fn channels_first(&self) -> Tensor<T> {
+        let (shape, strides): (Shape, Strides) = (to_first(self.shape()), to_first(self.strides()));
+        self.relaid(shape, strides, self.offset())
     }
 
     /// The result of an element-wise kernel on inputs of one shape: with channels last where an

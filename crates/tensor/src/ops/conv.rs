@@ -120,10 +120,43 @@ fn conv<T: Float, const D: usize>(
 ) -> Tensor<T> {
     let bias_shape = bias.map(Tensor::shape);
     let sizes = or_panic(shape_rule(name, x.shape(), weight.shape(), bias_shape, options));
-    batched::<T, D>(x, |x| match bias {
-        None => product(Product { sizes, role: Role::Output, axes: D }, x, weight),
-        Some(bias) => apply(Biased { sizes, axes: D }, [x, weight, bias]),
+    batched::<T, D>(x, |x| {
+        let x = &laid_out(x);
+        match bias {
+            None => product(Product { sizes, role: Role::Output, axes: D }, x, weight),
+            Some(bias) => apply(Biased { sizes, axes: D }, [x, weight, bias]),
+        }
     })
+}
+
+/// The image with its channels last in memory, so that it is converted for the convolution and for
+/// its gradient together.
+#[track_caller]
+pub(super) fn laid_out<T: Float>(x: &Tensor<T>) -> Tensor<T> {
+    match !x.is_channels_last() {
+        true => apply(LaidOut, [x]),
+        false => x.clone(),
+    }
+}
+
+/// The same values in another order of memory.
+struct LaidOut;
+
+impl<T: Float> Op<T, 1> for LaidOut {
+    const NAME: &'static str = "conv_layout";
+    const SAVES: Saves = Saves::NOTHING;
+
+    fn forward(&mut self, [x]: [&Tensor<T>; 1]) -> Tensor<T> {
+        x.channels_last().channels_first()
+    }
+
+    fn backward(&self, _: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 1> {
+        [Some(dy.clone())]
+    }
+
+    fn jvp(&self, _: &Site<T>, [dx]: Tangents<T, 1>) -> Tensor<T> {
+        dx.expect("the only input moves").clone()
+    }
 }
 
 /// Runs `body` on an image with a batch axis, which is added and dropped where there is none.

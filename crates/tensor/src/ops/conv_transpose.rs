@@ -3,7 +3,7 @@
 
 use backstitch_kernels::{Float, conv as kernel};
 
-use super::conv::{Padding, Product, Role, batched, per_channel, product};
+use super::conv::{Padding, Product, Role, batched, laid_out, per_channel, product};
 use crate::shape::{ShapeError, or_panic};
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
 use crate::tensor::Tensor;
@@ -90,7 +90,7 @@ fn conv_transpose<T: Float, const D: usize>(
     let bias_shape = bias.map(Tensor::shape);
     let sizes = or_panic(shape_rule(name, x.shape(), weight.shape(), bias_shape, options));
     batched::<T, D>(x, |x| {
-        let y = product(Product { sizes, role: Role::Image, axes: D }, x, weight);
+        let y = product(Product { sizes, role: Role::Image, axes: D }, &laid_out(x), weight);
         match bias {
             Some(bias) => y + per_channel(bias, D + 2),
             None => y,

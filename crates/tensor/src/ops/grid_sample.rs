@@ -125,10 +125,13 @@ impl<T: Float> Tensor<T> {
                 (false, _) => (2.0 * at + 1.0) / n - 1.0,
             })
         });
-        let mut shape = vec![self.shape()[0]];
+        let n = self.shape()[0];
+        let mut shape = vec![n];
         shape.extend(size);
         shape.push(axes);
-        places.matmul(&self.transpose(1, 2)).reshape(shape)
+        let rows = self.reshape([n * axes, axes + 1]);
+        let by_axis = rows.matmul(&places.transpose(0, 1)).reshape([n, axes, count]);
+        by_axis.transpose(1, 2).reshape(shape)
     }
 }
 
