@@ -108,6 +108,7 @@ fn conv<T: Float>(args: &Args<T>) -> Outputs<T> {
             padding: Padding::Sides(windows.sides),
             dilation: windows.dilation,
             groups: args.long("group", 1) as usize,
+            ..ConvOptions::default()
         }
     }
     one(by_axes!(x, D => [

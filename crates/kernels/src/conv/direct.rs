@@ -19,8 +19,8 @@ const TASKS: usize = 8;
 
 /// `y = bias +` the plan's sums, at the plan's places.
 pub(super) fn run<T: Float>(x: &[T], w: &[T], bias: Option<&[T]>, plan: &Plan, y: &mut [T]) {
-    let lanes = arch::dispatch(Lanes::<T>(std::marker::PhantomData));
-    let panels = Panels::new(plan, lanes);
+    let (c, o) = plan.group_channels();
+    let panels = Panels::of(plan.taps() * c, o, lanes::<T>());
     let mut packed = Buffer::unspecified(plan.groups * panels.group_len());
     panels.pack(w, plan, &mut packed);
     let tiling = Tiling::new::<T>(plan);
@@ -41,6 +41,10 @@ pub(super) fn run<T: Float>(x: &[T], w: &[T], bias: Option<&[T]>, plan: &Plan, y
 }
 
 /// Elements of a register of the current instruction set.
+pub(super) fn lanes<T: Float>() -> usize {
+    arch::dispatch(Lanes::<T>(std::marker::PhantomData))
+}
+
 struct Lanes<T>(std::marker::PhantomData<T>);
 
 impl<T: Float> WithSimd for Lanes<T> {
@@ -54,10 +58,10 @@ impl<T: Float> WithSimd for Lanes<T> {
 
 /// How a group's weights lie: panels of `NV` registers of output channels (the last may have
 /// one), in each a row for every tap and input channel.
-struct Panels {
-    lanes: usize,
+pub(super) struct Panels {
+    pub(super) lanes: usize,
     /// Panels of a group.
-    count: usize,
+    pub(super) count: usize,
     /// Output channels of a group.
     channels: usize,
     /// Rows of a panel.
@@ -65,28 +69,27 @@ struct Panels {
 }
 
 impl Panels {
-    fn new(plan: &Plan, lanes: usize) -> Self {
-        let (c, o) = plan.group_channels();
-        Panels { lanes, count: o.div_ceil(NV * lanes), channels: o, rows: plan.taps() * c }
+    pub(super) fn of(rows: usize, channels: usize, lanes: usize) -> Self {
+        Panels { lanes, count: channels.div_ceil(NV * lanes), channels, rows }
     }
 
     /// The output channels of a panel.
-    fn columns(&self, panel: usize) -> Range<usize> {
+    pub(super) fn columns(&self, panel: usize) -> Range<usize> {
         let first = panel * NV * self.lanes;
         first..self.channels.min(first + NV * self.lanes)
     }
 
     /// Elements of a panel's row.
-    fn width(&self, panel: usize) -> usize {
+    pub(super) fn width(&self, panel: usize) -> usize {
         self.columns(panel).len().next_multiple_of(self.lanes)
     }
 
-    fn group_len(&self) -> usize {
+    pub(super) fn group_len(&self) -> usize {
         self.rows * self.channels.next_multiple_of(self.lanes)
     }
 
     /// Where a panel of a group starts.
-    fn start(&self, group: usize, panel: usize) -> usize {
+    pub(super) fn start(&self, group: usize, panel: usize) -> usize {
         group * self.group_len() + panel * NV * self.lanes * self.rows
     }
 

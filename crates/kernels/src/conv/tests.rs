@@ -86,7 +86,8 @@ fn windows() -> impl Strategy<Value = Window> {
 }
 
 fn image(batch: usize, channels: [usize; 2], groups: usize, axes: [Window; 3]) -> Conv {
-    Conv { batch, in_channels: channels[0], out_channels: channels[1], groups, axes }
+    let [in_channels, out_channels] = channels;
+    Conv { batch, in_channels, out_channels, groups, axes, winograd: true }
 }
 
 proptest! {
@@ -179,4 +180,27 @@ fn lengths_are_checked() {
         ..conv
     };
     super::conv(&[0.0f32; 3], &[0.0], None, &conv, &mut [0.0]);
+}
+
+#[test]
+fn winograd_keeps_its_bound() {
+    let (batch, size, channels) = (3, 14, [70, 50]);
+    let window = window((size, 3, 1, 1), (1, 1));
+    let conv = image(batch, channels, 1, [Window::ONE, window, window]);
+    assert!(winograd::suits(&Plan::forward(&conv)));
+    on_each_isa(|_| {
+        let x: Vec<f32> = values(conv.input_len(), 1);
+        let w: Vec<f32> = values(conv.weight_len(), 2);
+        let mut exact = vec![0.0; conv.output_len()];
+        let (wide_x, wide_w) = (wide(&x), wide(&w));
+        terms(&conv, |i, k, o| exact[o] += wide_x[i] * wide_w[k]);
+        let error = |winograd: bool| {
+            let mut y = vec![f32::NAN; exact.len()];
+            super::conv(&x, &w, None, &Conv { winograd, ..conv }, &mut y);
+            let off = y.iter().zip(&exact).map(|(y, exact)| (f64::from(*y) - exact).abs());
+            off.fold(0.0, f64::max)
+        };
+        let (direct, winograd) = (error(false), error(true));
+        assert!(direct > 0.0 && winograd < 4.0 * direct, "{winograd:e} against {direct:e}");
+    });
 }

@@ -17,6 +17,8 @@ pub struct ConvLayerOptions<const D: usize> {
     pub dilation: [usize; D],
     /// Parts of the channels that do not see each other. 1 by default.
     pub groups: usize,
+    /// Whether 3x3 convolutions of stride 1 may go through Winograd's algorithm. Yes by default.
+    pub winograd: bool,
     /// Whether there is a bias. Yes by default.
     pub bias: bool,
     /// How the weight starts. Even between `±1 / √(in / groups * taps)` by default.
@@ -34,9 +36,18 @@ pub type Conv3dOptions = ConvLayerOptions<3>;
 
 impl<const D: usize> Default for ConvLayerOptions<D> {
     fn default() -> Self {
-        let ConvOptions { stride, padding, dilation, groups } = ConvOptions::default();
+        let ConvOptions { stride, padding, dilation, groups, winograd } = ConvOptions::default();
         let (weight_init, bias_init) = (Init::TORCH, Init::TORCH);
-        ConvLayerOptions { stride, padding, dilation, groups, bias: true, weight_init, bias_init }
+        ConvLayerOptions {
+            stride,
+            padding,
+            dilation,
+            groups,
+            winograd,
+            bias: true,
+            weight_init,
+            bias_init,
+        }
     }
 }
 
@@ -103,13 +114,13 @@ macro_rules! layers {
                 options: $options,
                 rng: &mut Rng,
             ) -> Self {
-                let ConvLayerOptions { stride, padding, dilation, groups, .. } = options;
+                let ConvLayerOptions { stride, padding, dilation, groups, winograd, .. } = options;
                 check_groups(stringify!($name), in_channels, out_channels, groups);
                 let mut shape = vec![out_channels, in_channels / groups];
                 shape.extend(kernel);
                 let inits = (options.weight_init, options.bias_init);
                 let (weight, bias) = params(&shape, out_channels, options.bias, inits, rng);
-                let options = ConvOptions { stride, padding, dilation, groups };
+                let options = ConvOptions { stride, padding, dilation, groups, winograd };
                 $name { weight, bias, options }
             }
 

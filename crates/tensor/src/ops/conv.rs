@@ -21,12 +21,15 @@ pub struct ConvOptions<const D: usize> {
     pub dilation: [usize; D],
     /// Parts of the channels that do not see each other. 1 by default.
     pub groups: usize,
+    /// Whether 3x3 convolutions of stride 1 may go through Winograd's algorithm where that is
+    /// faster; its error is up to four times that of the direct sum. Yes by default.
+    pub winograd: bool,
 }
 
 impl<const D: usize> Default for ConvOptions<D> {
     fn default() -> Self {
         let padding = Padding::Number([0; D]);
-        ConvOptions { stride: [1; D], padding, dilation: [1; D], groups: 1 }
+        ConvOptions { stride: [1; D], padding, dilation: [1; D], groups: 1, winograd: true }
     }
 }
 
@@ -217,7 +220,15 @@ fn shape_rule<const D: usize>(
         axes[3 - D + at] = kernel::Window { input, output, kernel, stride, dilation, pad };
     }
     let batch = if x.len() == D + 2 { x[0] } else { 1 };
-    Ok(kernel::Conv { batch, in_channels: channels, out_channels: weight[0], groups, axes })
+    let winograd = options.winograd;
+    Ok(kernel::Conv {
+        batch,
+        in_channels: channels,
+        out_channels: weight[0],
+        groups,
+        axes,
+        winograd,
+    })
 }
 
 /// Which of the three tensors of a convolution is computed from the two others.
@@ -447,7 +458,7 @@ pub(super) const SPECS: &[OpSpec] = &[
             stride: [2, 2],
             padding: Padding::Number([1, 2]),
             dilation: [2, 1],
-            groups: 1
+            ..Default::default()
         }
     ),
     spec!(

@@ -145,7 +145,8 @@ fn shape_rule<const D: usize>(
             kernel::Window { input, output, kernel, stride, dilation, pad: before as isize };
     }
     let batch = if x.len() == D + 2 { x[0] } else { 1 };
-    Ok(kernel::Conv { batch, in_channels: out_channels, out_channels: channels, groups, axes })
+    let (in_channels, out_channels) = (out_channels, channels);
+    Ok(kernel::Conv { batch, in_channels, out_channels, groups, axes, winograd: true })
 }
 
 /// A spec of one method: its name, formula, shapes, and the options at given shapes.
