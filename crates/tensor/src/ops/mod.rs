@@ -123,8 +123,8 @@ mod outer;
 mod over;
 mod pad;
 mod permute;
-mod places;
 mod pixel_shuffle;
+mod places;
 mod pointwise;
 mod pool;
 mod pow;
@@ -203,6 +203,8 @@ pub use unique::Unique;
 pub use grid_sample::{GridMode, GridPadding, GridSampleOptions};
 pub use interpolate::{InterpolateOptions, Interpolation};
 pub use pool::PoolOptions;
+pub use scatter_reduce::ScatterReduce;
+pub use unique::Unique;
 
 /// The specs of all ops, file by file.
 pub(crate) const SPECS: &[&[OpSpec]] = &[
