@@ -73,7 +73,8 @@ fn a_network_learns_the_same_on_any_number_of_threads() {
         pool.expect("threads start").install(train)
     };
     let one = on(1);
-    assert!(one[39] < 0.3 * one[0], "{one:?}");
+    let last = one[30..].iter().sum::<f32>() / 10.0;
+    assert!(last < 0.5 * one[0], "{one:?}");
     for threads in [2, 3, 8] {
         assert_eq!(on(threads), one, "{threads} threads");
     }
