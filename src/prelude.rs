@@ -7,9 +7,7 @@ pub use backstitch_data::{
 };
 pub use backstitch_nn::*;
 pub use backstitch_tensor::{
-    CrossEntropy, END, Float, Gradients, Module, PadMode, Param, Patches, Reduction, Rng, Running,
-    Tensor, check_gradients, checkpoint, grad, hessian, hvp, jacobian, jvp, no_grad,
-    AvgPoolOptions, CrossEntropy, Float, Gradients, Module, Padding, Param, PoolOptions, Reduction,
-    Rng, Running, Tensor, check_gradients, grad, hessian, hvp, jacobian, jvp, no_grad,
-    value_and_grad, vjp,
+    AvgPoolOptions, CrossEntropy, END, Float, Gradients, Module, PadMode, Padding, Param, Patches,
+    PoolOptions, Reduction, Rng, Running, Tensor, check_gradients, checkpoint, grad, hessian, hvp,
+    jacobian, jvp, no_grad, value_and_grad, vjp,
 };

@@ -37,7 +37,9 @@ pub use module::{
 };
 pub use ops::operand::Operand;
 pub use ops::{
-    AvgPoolOptions, BatchStatistics, ConvOptions, ConvTransposeOptions, CrossEntropy, EmbeddingOptions, End, END, GridMode, GridPadding, GridSampleOptions, InterpolateOptions, Interpolation, Padding, PadMode, Patches, PoolOptions, Reduction, ScatterReduce, Unique,
+    AvgPoolOptions, BatchStatistics, ConvOptions, ConvTransposeOptions, CrossEntropy, END,
+    EmbeddingOptions, End, GridMode, GridPadding, GridSampleOptions, InterpolateOptions,
+    Interpolation, PadMode, Padding, Patches, PoolOptions, Reduction, ScatterReduce, Unique,
 };
 pub use reverse::Gradients;
 pub use rng::{Rng, RngState};
