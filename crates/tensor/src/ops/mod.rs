@@ -282,6 +282,7 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     lerp::SPECS,
     linear::SPECS,
     local_response_norm::SPECS,
+    log::SPECS,
     log1p::SPECS,
     log2::SPECS,
     log_softmax::SPECS,
