@@ -334,7 +334,8 @@ mod tests {
                 let t: Vec<T> = (0..n * n).map(|at| kept(at / n, at % n)).collect();
                 // Small off the diagonal, so that a diagonal of ones is well conditioned, too.
                 let scale = T::from_f64(0.1 / n as f64);
-                let small = |at: usize| if at % (n + 1) == 0 { t[at] } else { t[at] * scale };
+                let small =
+                    |at: usize| if at.is_multiple_of(n + 1) { t[at] } else { t[at] * scale };
                 let t: Vec<T> = (0..n * n).map(small).collect();
                 let mut x = vec![T::ZERO; n * k];
                 solve_triangular(&t, &b, (n, k), Triangle { upper, unit }, &mut x);
@@ -370,7 +371,7 @@ mod tests {
                 let (q, r) = y.split_at(m * n);
                 assert_within(("qr", m, n), &a, &product(q, r, (m, n, n)), bound);
                 let eye = product(&transposed(q, m), q, (n, m, n));
-                let one = |at: usize| f64::from(u8::from(at % (n + 1) == 0));
+                let one = |at: usize| f64::from(u8::from(at.is_multiple_of(n + 1)));
                 assert!((0..n * n).all(|at| (eye[at] - one(at)).abs() <= bound(at)), "qr {m} {n}");
                 assert!((0..n).all(|i| r[i * n + i] >= T::ZERO));
             }

@@ -33,7 +33,7 @@ impl<T: Element> Tensor<T> {
         let size = self.shape()[axis];
         let len = size.div_ceil(count).max(1);
         let mut lens = vec![len; size / len];
-        if size % len > 0 || size == 0 {
+        if !size.is_multiple_of(len) || size == 0 {
             lens.push(size % len);
         }
         self.split(lens, axis as isize)

@@ -45,8 +45,8 @@ impl<T: Float> Tensor<T> {
         for d in (0..D).rev() {
             y = fold(&y, 2 + d, windows[d]);
         }
-        for d in 0..D {
-            y = y.narrow(2 + d as isize, patches.padding[d].0, image[d]);
+        for (d, (&len, &(before, _))) in image.iter().zip(&patches.padding).enumerate() {
+            y = y.narrow(2 + d as isize, before, len);
         }
         y
     }

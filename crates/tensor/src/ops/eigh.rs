@@ -6,7 +6,7 @@ use super::cholesky::symmetric_part;
 use super::matrices::{self, Square};
 use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};
 use crate::shape::{Shape, or_panic};
-use crate::spec::{Build, Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
+use crate::spec::{Domain, OpSpec, Oracle, Tolerance, build};
 use crate::tensor::{Tensor, data};
 
 impl<T: Float> Tensor<T> {
@@ -92,49 +92,42 @@ impl<T: Float> Op<T, 1> for Eigh {
     }
 }
 
-const fn spec(
-    name: &'static str,
-    formula: &'static str,
-    build: Build,
-    oracle: fn(&[Tensor<f64>]) -> Tensor<f64>,
-    terms: fn(&[Tensor<f64>]) -> Tensor<f64>,
-) -> OpSpec {
-    OpSpec {
-        name,
-        formula,
-        shapes: &[&[&[1, 1]], &[&[0, 0]], &[&[3, 3]], &[&[5, 5]], &[&[2, 3, 3]], &[&[32, 32]]],
-        domain: Domain::Custom(|_, shape, rng| matrices::draw(Square::Spaced, shape, rng)),
-        build,
-        oracle: Oracle::Whole(oracle),
-        refused: &[&[&[2, 3]], &[&[2]], &[&[]]],
-        slope: Slope::Smooth,
-        cost: |shapes| {
-            let n = shapes[0][0] as f64;
-            Cost { flops: 9.0 * n * n * n, elements: 2.0 * n * n }
-        },
-        tolerance: Tolerance::Terms(
-            32.0,
-            terms,
-            "relative to the largest eigenvalue, about n; gaps of about 1",
-        ),
-    }
-}
+const SHAPES: &[&[&[usize]]] =
+    &[&[&[1, 1]], &[&[0, 0]], &[&[3, 3]], &[&[5, 5]], &[&[2, 3, 3]], &[&[32, 32]]];
+
+const SPACED: Domain = Domain::Custom(|_, shape, rng| matrices::draw(Square::Spaced, shape, rng));
 
 pub(super) const SPECS: &[OpSpec] = &[
-    spec(
-        "eigh values",
-        "w of (a + aᵀ) / 2 = v diag(w) vᵀ",
-        build!(|x| x[0].eigh().0),
-        |x| rotated(&x[0]).0,
-        |x| Tensor::full(&x[0].shape()[..x[0].rank() - 1], x[0].size(-1).max(1) as f64),
-    ),
-    spec(
-        "eigh vectors",
-        "v of (a + aᵀ) / 2 = v diag(w) vᵀ",
-        build!(|x| x[0].eigh().1),
-        |x| rotated(&x[0]).1,
-        |x| Tensor::full(x[0].shape(), x[0].size(-1).max(1) as f64),
-    ),
+    OpSpec {
+        name: "eigh values",
+        formula: "w of (a + aᵀ) / 2 = v diag(w) vᵀ",
+        shapes: SHAPES,
+        domain: SPACED,
+        refused: &[&[&[2, 3]], &[&[2]], &[&[]]],
+        build: build!(|x| x[0].eigh().0),
+        oracle: Oracle::Whole(|x| rotated(&x[0]).0),
+        tolerance: Tolerance::Terms(
+            32.0,
+            |x| Tensor::full(&x[0].shape()[..x[0].rank() - 1], x[0].size(-1).max(1) as f64),
+            "relative to the largest eigenvalue, about n; gaps of about 1",
+        ),
+        ..matrices::FACTORS
+    },
+    OpSpec {
+        name: "eigh vectors",
+        formula: "v of (a + aᵀ) / 2 = v diag(w) vᵀ",
+        shapes: SHAPES,
+        domain: SPACED,
+        refused: &[&[&[2, 3]], &[&[2]], &[&[]]],
+        build: build!(|x| x[0].eigh().1),
+        oracle: Oracle::Whole(|x| rotated(&x[0]).1),
+        tolerance: Tolerance::Terms(
+            32.0,
+            |x| Tensor::full(x[0].shape(), x[0].size(-1).max(1) as f64),
+            "relative to the largest eigenvalue, about n; gaps of about 1",
+        ),
+        ..matrices::FACTORS
+    },
 ];
 
 /// Values and vectors by Jacobi's rotations, as plain loops.
@@ -177,8 +170,9 @@ fn rotate(a: &mut [Vec<f64>], v: &mut [Vec<f64>], p: usize, q: usize) {
     for row in a.iter_mut().chain(v.iter_mut()) {
         (row[p], row[q]) = (c * row[p] - s * row[q], s * row[p] + c * row[q]);
     }
-    for j in 0..a.len() {
-        (a[p][j], a[q][j]) = (c * a[p][j] - s * a[q][j], s * a[p][j] + c * a[q][j]);
+    let (above, below) = a.split_at_mut(q);
+    for (x, y) in above[p].iter_mut().zip(&mut below[0]) {
+        (*x, *y) = (c * *x - s * *y, s * *x + c * *y);
     }
 }
 

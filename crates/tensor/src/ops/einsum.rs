@@ -2,9 +2,10 @@
 
 use backstitch_kernels::Float;
 
+use super::moves;
 use crate::equation::{Equation, Label};
 use crate::shape::{Axes, Shape, ShapeError, or_panic};
-use crate::spec::{Build, Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
+use crate::spec::{Build, Cost, OpSpec, Tolerance, build};
 use crate::tensor::Tensor;
 
 impl<T: Float> Tensor<T> {
@@ -199,20 +200,13 @@ const fn spec(
     terms: fn(&[Tensor<f64>]) -> Tensor<f64>,
 ) -> OpSpec {
     OpSpec {
-        name,
-        formula,
-        shapes,
-        domain: Domain::Range(-2.0, 2.0),
-        build,
-        oracle: Oracle::Whole(oracle),
-        refused,
-        slope: Slope::Smooth,
         cost: |shapes| {
             let sizes = shapes.iter().map(|shape| shape.iter().product::<usize>() as f64);
             let n: f64 = sizes.clone().sum();
             Cost { flops: 2.0 * sizes.product::<f64>().sqrt(), elements: n }
         },
         tolerance: Tolerance::Terms(16.0, terms, "as matrix products and sums"),
+        ..moves::spec(name, formula, shapes, refused, build, oracle)
     }
 }
 

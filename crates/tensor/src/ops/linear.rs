@@ -93,12 +93,17 @@ impl<T: Float> Op<T, 3> for Linear {
     }
 
     fn jvp(&self, at: &Site<T>, [dx, dweight, dbias]: Tangents<T, 3>) -> Tensor<T> {
-        let terms = [
-            dx.map(|dx| dx.matmul(&at.input(1).transpose(0, 1))),
-            dweight.map(|dweight| at.input(0).matmul(&dweight.transpose(0, 1))),
-            dbias.map(|dbias| dbias.expand([at.shape(0)[0], at.shape(1)[0]])),
-        ];
-        terms.into_iter().flatten().reduce(|sum, term| sum + term).expect("an input moves")
+        let (x, weight) = (at.input(0), at.input(1));
+        let by_map = match (dweight, dbias) {
+            (Some(dweight), Some(dbias)) => Some(apply(Linear, [x, dweight, dbias])),
+            (Some(dweight), None) => Some(x.matmul(&dweight.transpose(0, 1))),
+            (None, dbias) => dbias.map(|dbias| dbias.expand([x.shape()[0], weight.shape()[0]])),
+        };
+        let by_input = dx.map(|dx| dx.matmul(&weight.transpose(0, 1)));
+        match (by_input, by_map) {
+            (Some(by_input), Some(by_map)) => by_input + by_map,
+            (by_input, by_map) => by_input.or(by_map).expect("an input moves"),
+        }
     }
 }
 

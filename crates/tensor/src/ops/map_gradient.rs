@@ -43,8 +43,11 @@ impl<T: Float> Tensor<T> {
     }
 }
 
+/// A function on gradients.
+type Change<T> = dyn Fn(&Tensor<T>) -> Tensor<T> + Send + Sync;
+
 struct MapGradient<T: Float> {
-    change: Arc<dyn Fn(&Tensor<T>) -> Tensor<T> + Send + Sync>,
+    change: Arc<Change<T>>,
 }
 
 impl<T: Float> Op<T, 1> for MapGradient<T> {

@@ -4,6 +4,7 @@ use backstitch_kernels::Float;
 
 use crate::rng::Rng;
 use crate::shape::{Shape, ShapeError, broadcast};
+use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
 use crate::tensor::Tensor;
 
 /// The side of square matrices in the last two axes.
@@ -13,6 +14,59 @@ pub(super) fn side(op: &str, shape: &[usize]) -> Result<usize, ShapeError> {
         _ => Err(ShapeError::new(op, "square matrices (..., n, n)", format!("{shape:?}"))),
     }
 }
+
+/// The sides of matrices in the last two axes.
+pub(super) fn sides(op: &str, shape: &[usize]) -> Result<(usize, usize), ShapeError> {
+    match *shape {
+        [.., m, n] => Ok((m, n)),
+        _ => Err(ShapeError::new(op, "matrices (..., m, n)", format!("{shape:?}"))),
+    }
+}
+
+/// What specs of factorisations share; the rest is to be filled in.
+pub(super) const FACTORS: OpSpec = OpSpec {
+    name: "",
+    formula: "",
+    shapes: &[
+        &[&[1, 1]],
+        &[&[3, 0]],
+        &[&[3, 3]],
+        &[&[5, 2]],
+        &[&[2, 4]],
+        &[&[2, 3, 3]],
+        &[&[48, 24]],
+    ],
+    domain: Domain::Custom(|_, shape, rng| strong(shape, rng)),
+    build: build!(|x| x[0].clone()),
+    oracle: Oracle::Whole(|x| x[0].clone()),
+    refused: &[&[&[2]], &[&[]]],
+    slope: Slope::Smooth,
+    cost: |shapes| {
+        let (m, n) = (shapes[0][0] as f64, shapes[0][1] as f64);
+        Cost { flops: 4.0 * m * n * n, elements: 2.0 * m * n + n * n }
+    },
+    tolerance: Tolerance::Exact,
+};
+
+/// Example shapes of systems of equations.
+pub(super) const SYSTEMS: &[&[&[usize]]] = &[
+    &[&[1, 1], &[1, 1]],
+    &[&[0, 0], &[0, 3]],
+    &[&[3, 3], &[3]],
+    &[&[5, 5], &[5, 2]],
+    &[&[2, 1, 3, 3], &[4, 3, 2]],
+    &[&[128, 128], &[128, 16]],
+];
+
+/// Shapes that are no systems of equations.
+pub(super) const NO_SYSTEMS: &[&[&[usize]]] =
+    &[&[&[2, 3], &[2]], &[&[2, 2], &[3]], &[&[2], &[2]], &[&[2, 2, 2], &[3, 2, 1]]];
+
+/// Example systems: well conditioned.
+pub(super) const SYSTEM: Domain = Domain::Custom(|i, shape, rng| match i {
+    0 => draw(Square::Dominant, shape, rng),
+    _ => Tensor::rand(shape, -2.0, 2.0, rng),
+});
 
 /// Two tensors with the same axes in front, and the shape of the answer.
 type Systems<T> = (Tensor<T>, Tensor<T>, Shape);
@@ -84,6 +138,19 @@ pub(super) fn draw(kind: Square, shape: &[usize], rng: &mut Rng) -> Tensor<f64> 
             Square::Spaced => 0.3 * scale * (noise.at(idx) + noise.at(&mirrored)),
         };
         off + if i == j { diagonal(i) } else { 0.0 }
+    })
+}
+
+/// Matrices whose columns are far from dependent.
+pub(super) fn strong(shape: &[usize], rng: &mut Rng) -> Tensor<f64> {
+    let noise = Tensor::<f64>::rand(shape, -1.0, 1.0, rng);
+    let Ok((m, n)) = sides("draw", shape) else { return noise };
+    let scale = 0.6 / (m.max(n).max(1) as f64).sqrt();
+    let last = shape.len() - 1;
+    let diagonal = |i: usize| if i.is_multiple_of(2) { 2.0 } else { -1.5 };
+    Tensor::from_fn(shape, |idx| {
+        let (i, j) = (idx[last - 1], idx[last]);
+        noise.at(idx) * scale + if i == j { diagonal(i) } else { 0.0 }
     })
 }
 

@@ -4,8 +4,8 @@ use backstitch_kernels::{Float, linalg as kernel};
 
 use super::matrices;
 use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};
-use crate::shape::{Shape, ShapeError, or_panic};
-use crate::spec::{Build, Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
+use crate::shape::{Shape, or_panic};
+use crate::spec::{OpSpec, Oracle, Tolerance, build};
 use crate::tensor::{Tensor, data};
 
 impl<T: Float> Tensor<T> {
@@ -45,20 +45,13 @@ impl<T: Float> Tensor<T> {
     /// Walter and Lehmann 2018, "Algorithmic differentiation of linear algebra functions".
     #[track_caller]
     pub fn qr(&self) -> (Tensor<T>, Tensor<T>) {
-        let (m, n) = or_panic(shape_rule(self.shape()));
+        let (m, n) = or_panic(matrices::sides("qr", self.shape()));
         if m >= n {
             return parts(&apply(Qr, [self]), m);
         }
         let (q, left) = parts(&apply(Qr, [&self.narrow(-1, 0, m)]), m);
         let right = q.transpose(-1, -2).matmul(&self.narrow(-1, m, n - m));
         (q, Tensor::concat(&[&left, &right], -1))
-    }
-}
-
-fn shape_rule(a: &[usize]) -> Result<(usize, usize), ShapeError> {
-    match *a {
-        [.., m, n] => Ok((m, n)),
-        _ => Err(ShapeError::new("qr", "matrices (..., m, n)", format!("{a:?}"))),
     }
 }
 
@@ -112,70 +105,31 @@ impl<T: Float> Op<T, 1> for Qr {
     }
 }
 
-const fn spec(
-    name: &'static str,
-    formula: &'static str,
-    build: Build,
-    oracle: fn(&[Tensor<f64>]) -> Tensor<f64>,
-    terms: fn(&[Tensor<f64>]) -> Tensor<f64>,
-) -> OpSpec {
+pub(super) const SPECS: &[OpSpec] = &[
     OpSpec {
-        name,
-        formula,
-        shapes: &[
-            &[&[1, 1]],
-            &[&[3, 0]],
-            &[&[3, 3]],
-            &[&[5, 2]],
-            &[&[2, 4]],
-            &[&[2, 3, 3]],
-            &[&[64, 32]],
-        ],
-        domain: Domain::Custom(|_, shape, rng| strong(shape, rng)),
-        build,
-        oracle: Oracle::Whole(oracle),
-        refused: &[&[&[2]], &[&[]]],
-        slope: Slope::Smooth,
-        cost: |shapes| {
-            let (m, n) = (shapes[0][0] as f64, shapes[0][1] as f64);
-            Cost { flops: 2.0 * m * n * n, elements: 2.0 * m * n + n * n }
-        },
+        name: "qr q",
+        formula: "q of a = q r",
+        build: build!(|x| x[0].qr().0),
+        oracle: Oracle::Whole(|x| factors(&x[0]).0),
         tolerance: Tolerance::Terms(
             32.0,
-            terms,
+            |x| Tensor::full(factors(&x[0]).0.shape(), 1.0),
+            "relative to the length of a column; condition numbers below 10",
+        ),
+        ..matrices::FACTORS
+    },
+    OpSpec {
+        name: "qr r",
+        formula: "r of a = q r",
+        build: build!(|x| x[0].qr().1),
+        oracle: Oracle::Whole(|x| factors(&x[0]).1),
+        tolerance: Tolerance::Terms(
+            32.0,
+            |x| Tensor::full(factors(&x[0]).1.shape(), 3.0),
             "relative to the largest element of r; condition numbers below 10",
         ),
-    }
-}
-
-/// Matrices whose columns are far from dependent.
-pub(super) fn strong(shape: &[usize], rng: &mut crate::rng::Rng) -> Tensor<f64> {
-    let noise = Tensor::<f64>::rand(shape, -1.0, 1.0, rng);
-    let Ok((m, n)) = shape_rule(shape) else { return noise };
-    let scale = 0.6 / (m.max(n).max(1) as f64).sqrt();
-    let last = shape.len() - 1;
-    let diagonal = |i: usize| if i % 2 == 0 { 2.0 } else { -1.5 };
-    Tensor::from_fn(shape, |idx| {
-        let (i, j) = (idx[last - 1], idx[last]);
-        noise.at(idx) * scale + if i == j { diagonal(i) } else { 0.0 }
-    })
-}
-
-pub(super) const SPECS: &[OpSpec] = &[
-    spec(
-        "qr q",
-        "q of a = q r",
-        build!(|x| x[0].qr().0),
-        |x| factors(&x[0]).0,
-        |x| Tensor::full(factors(&x[0]).0.shape(), 1.0),
-    ),
-    spec(
-        "qr r",
-        "r of a = q r",
-        build!(|x| x[0].qr().1),
-        |x| factors(&x[0]).1,
-        |x| Tensor::full(factors(&x[0]).1.shape(), 3.0),
-    ),
+        ..matrices::FACTORS
+    },
 ];
 
 /// The factors by Gram and Schmidt's rule, applied twice for accuracy, as plain loops.

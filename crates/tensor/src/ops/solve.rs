@@ -2,10 +2,10 @@
 
 use backstitch_kernels::{Float, linalg as kernel};
 
-use super::matrices::{self, Square, broadcast_systems};
+use super::matrices::{self, broadcast_systems};
 use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};
 use crate::shape::or_panic;
-use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
+use crate::spec::{Cost, OpSpec, Oracle, Slope, Tolerance, build};
 use crate::tensor::{Tensor, data};
 
 impl<T: Float> Tensor<T> {
@@ -74,21 +74,11 @@ impl<T: Float> Op<T, 2> for Solve {
 pub(super) const SPECS: &[OpSpec] = &[OpSpec {
     name: "solve",
     formula: "y = a⁻¹ b",
-    shapes: &[
-        &[&[1, 1], &[1, 1]],
-        &[&[0, 0], &[0, 3]],
-        &[&[3, 3], &[3]],
-        &[&[5, 5], &[5, 2]],
-        &[&[2, 1, 3, 3], &[4, 3, 2]],
-        &[&[128, 128], &[128, 16]],
-    ],
-    domain: Domain::Custom(|i, shape, rng| match i {
-        0 => matrices::draw(Square::Dominant, shape, rng),
-        _ => Tensor::rand(shape, -2.0, 2.0, rng),
-    }),
+    shapes: matrices::SYSTEMS,
+    domain: matrices::SYSTEM,
     build: build!(|x| x[0].solve(&x[1])),
     oracle: Oracle::Whole(|x| solved(&x[0], &x[1], |x| x)),
-    refused: &[&[&[2, 3], &[2]], &[&[2, 2], &[3]], &[&[2], &[2]], &[&[2, 2, 2], &[3, 2, 1]]],
+    refused: matrices::NO_SYSTEMS,
     slope: Slope::Smooth,
     cost: |shapes| {
         let (n, k) = (shapes[0][shapes[0].len() - 1] as f64, shapes[1][1] as f64);

@@ -3,10 +3,10 @@
 use backstitch_kernels::Float;
 use backstitch_kernels::linalg::{self as kernel, Triangle};
 
-use super::matrices::{self, Square, broadcast_systems};
+use super::matrices::{self, broadcast_systems};
 use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};
 use crate::shape::or_panic;
-use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
+use crate::spec::{Cost, OpSpec, Oracle, Slope, Tolerance, build};
 use crate::tensor::{Tensor, data};
 
 impl<T: Float> Tensor<T> {
@@ -92,21 +92,11 @@ const fn spec(
     OpSpec {
         name,
         formula,
-        shapes: &[
-            &[&[1, 1], &[1, 1]],
-            &[&[0, 0], &[0, 3]],
-            &[&[3, 3], &[3]],
-            &[&[5, 5], &[5, 2]],
-            &[&[2, 1, 3, 3], &[4, 3, 2]],
-            &[&[128, 128], &[128, 16]],
-        ],
-        domain: Domain::Custom(|i, shape, rng| match i {
-            0 => matrices::draw(Square::Dominant, shape, rng),
-            _ => Tensor::rand(shape, -2.0, 2.0, rng),
-        }),
+        shapes: matrices::SYSTEMS,
+        domain: matrices::SYSTEM,
         build,
         oracle: Oracle::Whole(oracle),
-        refused: &[&[&[2, 3], &[2]], &[&[2, 2], &[3]], &[&[2], &[2]]],
+        refused: matrices::NO_SYSTEMS,
         slope: Slope::Smooth,
         cost: |shapes| {
             let (n, k) = (shapes[0][shapes[0].len() - 1] as f64, shapes[1][1] as f64);

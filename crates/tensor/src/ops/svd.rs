@@ -3,10 +3,10 @@
 use backstitch_kernels::{Float, linalg as kernel};
 
 use super::eigh::{inverse_gaps, rotated};
-use super::qr::strong;
+use super::matrices;
 use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};
-use crate::shape::{Shape, ShapeError, or_panic};
-use crate::spec::{Build, Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
+use crate::shape::{Shape, or_panic};
+use crate::spec::{Domain, OpSpec, Oracle, Tolerance, build};
 use crate::tensor::{Tensor, data};
 
 impl<T: Float> Tensor<T> {
@@ -43,15 +43,8 @@ impl<T: Float> Tensor<T> {
     /// Townsend 2016, "Differentiating the singular value decomposition".
     #[track_caller]
     pub fn svd(&self) -> (Tensor<T>, Tensor<T>, Tensor<T>) {
-        let (m, n) = or_panic(shape_rule(self.shape()));
+        let (m, n) = or_panic(matrices::sides("svd", self.shape()));
         parts(&apply(Svd, [self]), m, n)
-    }
-}
-
-fn shape_rule(a: &[usize]) -> Result<(usize, usize), ShapeError> {
-    match *a {
-        [.., m, n] => Ok((m, n)),
-        _ => Err(ShapeError::new("svd", "matrices (..., m, n)", format!("{a:?}"))),
     }
 }
 
@@ -130,47 +123,15 @@ impl<T: Float> Op<T, 1> for Svd {
     }
 }
 
-const fn spec(
-    name: &'static str,
-    formula: &'static str,
-    build: Build,
-    oracle: fn(&[Tensor<f64>]) -> Tensor<f64>,
-    terms: fn(&[Tensor<f64>]) -> Tensor<f64>,
-) -> OpSpec {
-    OpSpec {
-        name,
-        formula,
-        shapes: &[
-            &[&[1, 1]],
-            &[&[3, 0]],
-            &[&[3, 3]],
-            &[&[5, 2]],
-            &[&[2, 4]],
-            &[&[2, 3, 3]],
-            &[&[24, 12]],
-        ],
-        domain: Domain::Custom(|_, shape, rng| spaced(shape, rng)),
-        build,
-        oracle: Oracle::Whole(oracle),
-        refused: &[&[&[2]], &[&[]]],
-        slope: Slope::Smooth,
-        cost: |shapes| {
-            let (m, n) = (shapes[0][0] as f64, shapes[0][1] as f64);
-            Cost { flops: 14.0 * m * n * n, elements: 2.0 * m * n + n * n }
-        },
-        tolerance: Tolerance::Terms(
-            256.0,
-            terms,
-            "relative to the largest singular value; the oracle squares the matrix, so that its own \
-             error is the condition number times as large",
-        ),
-    }
-}
+const SPACED: Domain = Domain::Custom(|_, shape, rng| spaced(shape, rng));
+
+const WHY: &str = "relative to the largest singular value; the oracle squares the matrix, so that \
+                   its own error is the condition number times as large";
 
 /// Matrices with singular values of about 1, 2, ..., so that none are near each other.
 fn spaced(shape: &[usize], rng: &mut crate::rng::Rng) -> Tensor<f64> {
-    let noise = strong(shape, rng);
-    let Ok((m, n)) = shape_rule(shape) else { return noise };
+    let noise = matrices::strong(shape, rng);
+    let Ok((m, n)) = matrices::sides("draw", shape) else { return noise };
     let last = shape.len() - 1;
     let scale = 0.5 / (m.max(n).max(1) as f64).sqrt();
     Tensor::from_fn(shape, |idx| {
@@ -180,27 +141,33 @@ fn spaced(shape: &[usize], rng: &mut crate::rng::Rng) -> Tensor<f64> {
 }
 
 pub(super) const SPECS: &[OpSpec] = &[
-    spec(
-        "svd u",
-        "u of a = u diag(s) vᵀ",
-        build!(|x| x[0].svd().0),
-        |x| factors(&x[0]).0,
-        |x| of_size(factors(&x[0]).0, &x[0]),
-    ),
-    spec(
-        "svd s",
-        "s of a = u diag(s) vᵀ",
-        build!(|x| x[0].svd().1),
-        |x| factors(&x[0]).1,
-        |x| of_size(factors(&x[0]).1, &x[0]),
-    ),
-    spec(
-        "svd v",
-        "v of a = u diag(s) vᵀ",
-        build!(|x| x[0].svd().2),
-        |x| factors(&x[0]).2,
-        |x| of_size(factors(&x[0]).2, &x[0]),
-    ),
+    OpSpec {
+        name: "svd u",
+        formula: "u of a = u diag(s) vᵀ",
+        build: build!(|x| x[0].svd().0),
+        oracle: Oracle::Whole(|x| factors(&x[0]).0),
+        domain: SPACED,
+        tolerance: Tolerance::Terms(256.0, |x| of_size(factors(&x[0]).0, &x[0]), WHY),
+        ..matrices::FACTORS
+    },
+    OpSpec {
+        name: "svd s",
+        formula: "s of a = u diag(s) vᵀ",
+        build: build!(|x| x[0].svd().1),
+        oracle: Oracle::Whole(|x| factors(&x[0]).1),
+        domain: SPACED,
+        tolerance: Tolerance::Terms(256.0, |x| of_size(factors(&x[0]).1, &x[0]), WHY),
+        ..matrices::FACTORS
+    },
+    OpSpec {
+        name: "svd v",
+        formula: "v of a = u diag(s) vᵀ",
+        build: build!(|x| x[0].svd().2),
+        oracle: Oracle::Whole(|x| factors(&x[0]).2),
+        domain: SPACED,
+        tolerance: Tolerance::Terms(256.0, |x| of_size(factors(&x[0]).2, &x[0]), WHY),
+        ..matrices::FACTORS
+    },
 ];
 
 /// The number of singular values, which is about the largest of them, in the shape of `like`.
