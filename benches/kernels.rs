@@ -5,9 +5,11 @@ mod roofline;
 use std::hint::black_box;
 
 use backstitch::kernels::gemm::{Accumulate, Epilogue, Matrix, MatrixMut, gemm};
-use backstitch::kernels::{View, elementwise, softmax};
+use backstitch::kernels::{Buffer, View, elementwise, softmax};
 use backstitch::{Rng, Tensor};
 use criterion::{Throughput, criterion_group, criterion_main};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
 use roofline::{Roofline, criterion};
 
 type Criterion = criterion::Criterion<Roofline>;
@@ -16,7 +18,8 @@ fn draw(len: usize) -> Vec<f32> {
     Tensor::randn([len], &mut Rng::seed(1)).to_vec()
 }
 
-/// Products of (m, k) and (k, n), with each factor as it is (N) or transposed (T).
+/// Products of (m, k) and (k, n), with each factor as it is (N) or transposed (T); beside each,
+/// faer's on one thread.
 fn products(criterion: &mut Criterion) {
     let sizes = [
         (64, 64, 64),
@@ -32,23 +35,47 @@ fn products(criterion: &mut Criterion) {
     for (m, k, n) in sizes {
         let mut group = criterion.benchmark_group(format!("gemm {m}x{k}x{n}"));
         group.throughput(Throughput::Elements((2 * m * k * n) as u64));
-        let (a, b, mut c) = (draw(m * k), draw(k * n), vec![0.0; m * n]);
+        let (a, b) = (buffer(&draw(m * k)), buffer(&draw(k * n)));
+        let (mut c, mut theirs) = (Buffer::zeroed(m * n), Buffer::zeroed(m * n));
         for name in ["NN", "NT", "TN", "TT"] {
-            let part = |data, rows, cols, transposed| match transposed {
-                false => Matrix::row_major(data, rows, cols),
-                true => Matrix::row_major(data, cols, rows).transposed(),
-            };
-            let a = part(&a, m, k, name.starts_with('T'));
-            let b = part(&b, k, n, name.ends_with('T'));
+            let transposed = (name.starts_with('T'), name.ends_with('T'));
+            let (left, right) = (part(&a, m, k, transposed.0), part(&b, k, n, transposed.1));
             group.bench_function(name, |bencher| {
                 bencher.iter(|| {
                     let c = MatrixMut::row_major(&mut c, m, n);
-                    gemm(a, b, c, 1.0, Accumulate::Replace, Epilogue::None);
+                    gemm(left, right, c, 1.0, Accumulate::Replace, Epilogue::None);
                 });
             });
-            assert!(c.iter().all(|c| c.is_finite()));
+            let (left, right) = (faers(&a, m, k, transposed.0), faers(&b, k, n, transposed.1));
+            group.bench_function(format!("faer {name}"), |bencher| {
+                bencher.iter(|| {
+                    let c = MatMut::from_row_major_slice_mut(&mut theirs, m, n);
+                    matmul(c, Accum::Replace, left, right, 1.0, Par::Seq);
+                });
+            });
+            assert!(c.iter().zip(&theirs[..]).all(|(c, d)| (c - d).abs() < 1e-3 * k as f32));
         }
         group.finish();
+    }
+}
+
+fn buffer(data: &[f32]) -> Buffer<f32> {
+    let mut buffer = Buffer::unspecified(data.len());
+    buffer.copy_from_slice(data);
+    buffer
+}
+
+fn part(data: &[f32], rows: usize, cols: usize, transposed: bool) -> Matrix<'_, f32> {
+    match transposed {
+        false => Matrix::row_major(data, rows, cols),
+        true => Matrix::row_major(data, cols, rows).transposed(),
+    }
+}
+
+fn faers(data: &[f32], rows: usize, cols: usize, transposed: bool) -> MatRef<'_, f32> {
+    match transposed {
+        false => MatRef::from_row_major_slice(data, rows, cols),
+        true => MatRef::from_row_major_slice(data, cols, rows).transpose(),
     }
 }
 

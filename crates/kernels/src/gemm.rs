@@ -1,22 +1,21 @@
 //! Matrix products: `C = alpha A B`, or added to C, with an epilogue of bias and activation.
 //!
 //! ```text
-//! for each tile of C (cut by shape; threads take tiles):
-//!     for each chunk of K:                                  block.rs
-//!         pack A, unless it can be read in place            pack.rs
-//!         for each panel of B:
-//!             pack it, unless it can be read in place       pack.rs, transpose.rs
-//!             for each panel of A:
-//!                 multiply them in registers                micro.rs
-//!     bias, activation                                      epilogue.rs
+//! for each tile of C (cut by shape; threads take tiles):    here
+//!     chunks of K, panels of A and B, blocks of columns:    block.rs
+//!         pack what cannot be read in place                 pack.rs, transpose.rs
+//!         multiply a panel by a panel in registers          micro.rs
+//!         bias, activation                                  epilogue.rs
 //! ```
 //!
-//! One row or one column goes to `gemv.rs` instead.
+//! One row or one column goes to `gemv.rs` instead. Kernels with operands of another kind (patches
+//! of images, say) can pack their own panels and call `micro::run`.
 //!
-//! The micro-kernels are our own, because faer's cannot be had without its blocking: thin and small
-//! products lose there (one thread, AVX-512, GFLOP/s, ours and faer 0.24.4: 784 x 10 by depth 100,
-//! 72 and 54; 32 x 16 by depth 16, 72 and 39), transposed operands too (1024^3 with A transposed: 111 in
-//! faer), and an epilogue, batches and forced instruction sets have no place in it.
+//! The micro-kernels are our own, because faer's cannot be had without its blocking, and an
+//! epilogue, batches, thin outputs and forced instruction sets have no place in that. One thread,
+//! AVX-512, GFLOP/s, ours and faer 0.24.4 (`benches/record` has all shapes): 512^3 155 and 151;
+//! 2048^3 with A transposed 143 and 71; 128 x 512 by depth 784 164 and 140; 100 x 10 by depth 784
+//! 65 and 53.
 //!
 //! An element of C is a sum over K in rising order within chunks whose length depends on K alone,
 //! so its bits depend neither on the tiles nor on the threads.
@@ -25,8 +24,8 @@ mod block;
 mod epilogue;
 mod gemv;
 mod matrix;
-mod micro;
-mod pack;
+pub(crate) mod micro;
+pub(crate) mod pack;
 mod transpose;
 
 pub use epilogue::{Activation, Epilogue};
@@ -234,24 +233,26 @@ impl Grid {
         let (m, k, n) = (a.rows, a.cols, b.cols);
         let total = m.saturating_mul(n).saturating_mul(k);
         let whole = Self { tile_rows: m, tile_cols: n, down: 1, across: 1, products };
-        if total <= 2 * TILE_WORK_MIN && m <= block::ROWS_MAX && n <= block::COLS_MAX {
+        let (rows_max, cols_max) = (block::rows_max(), block::COLS_MAX);
+        if total <= 2 * TILE_WORK_MIN && m <= rows_max && n <= cols_max {
             return whole;
         }
-        let (mut down, mut across) = (m.div_ceil(block::ROWS_MAX), n.div_ceil(block::COLS_MAX));
+        let (mut down, mut across) = (m.div_ceil(rows_max), n.div_ceil(cols_max));
         // Every tile packs its own share of what must be packed: B once for all its rows, A once
-        // for all its columns. So the side that is expensive to repeat is cut last.
-        let (a_packs, b_packs) = (block::packs_a(a.strides()), b.strides().1 != 1);
-        // Enough tiles for eight threads, as long as they are worth a hand-over.
-        while products.saturating_mul(down * across) < TILES_MIN
+        // for all its columns. So short tiles pay if B is read in place, narrow ones if not.
+        let rows_min = if b.strides().1 == 1 { ROWS_MIN } else { ROWS_MIN_PACKED };
+        let wanted = (total / TILE_WORK).clamp(TILES_MIN, TILES);
+        while products.saturating_mul(down * across) < wanted
             && total / (down * across) > 2 * TILE_WORK_MIN
         {
             let (rows, cols) = (m / down, n / across);
-            let cut_rows = match (a_packs, b_packs) {
-                (false, true) => cols < 2 * block::COLS_UNIT,
-                (true, false) => rows >= 2 * block::COLS_UNIT,
-                _ => rows >= cols,
-            };
-            if cut_rows { down *= 2 } else { across *= 2 }
+            if rows >= 2 * rows_min || cols < 2 * block::COLS_UNIT && rows >= ROWS_MIN {
+                down *= 2;
+            } else if cols >= 2 * block::COLS_UNIT {
+                across *= 2;
+            } else {
+                break;
+            }
         }
         let tile_rows = m.div_ceil(down);
         let tile_cols = n.div_ceil(across).next_multiple_of(block::COLS_UNIT);
@@ -286,11 +287,17 @@ impl Grid {
     }
 }
 
-/// How many tiles a large product has at least.
-const TILES_MIN: usize = 8;
+/// How many tiles a product and a large one have at least, if they are worth a hand-over.
+const TILES_MIN: usize = 4;
+const TILES: usize = 8;
 
-/// How many multiply-adds a tile has at least, if the product has them.
-const TILE_WORK_MIN: usize = 1 << 18;
+/// Multiply-adds for each tile of a large product, and the fewest of any tile.
+const TILE_WORK: usize = 1 << 24;
+const TILE_WORK_MIN: usize = 1 << 19;
+
+/// Rows that make a tile worth while, with B read in place and with B packed.
+const ROWS_MIN: usize = 112;
+const ROWS_MIN_PACKED: usize = 256;
 
 /// A cautious estimate of one thread's speed.
 const MULTIPLY_ADDS_PER_NS: usize = 50;

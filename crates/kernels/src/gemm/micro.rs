@@ -17,6 +17,8 @@ use pulp::{Simd, WithSimd};
 use crate::Float;
 use crate::simd::Vector;
 
+use super::pack::prefetch;
+
 /// How many rows of A the micro-kernels come in: one per combination, so that the compiler's work
 /// stays in bounds.
 #[derive(Clone, Copy)]
@@ -38,7 +40,7 @@ const fn registers<S: Simd>() -> Registers {
 }
 
 /// The most rows of A that one call takes, when its rows lie in one panel.
-pub(super) const fn rows_max<S: Simd>() -> usize {
+pub(crate) const fn rows_max<S: Simd>() -> usize {
     match registers::<S>() {
         Registers::Many => 14,
         Registers::Some => 6,
@@ -48,37 +50,36 @@ pub(super) const fn rows_max<S: Simd>() -> usize {
 
 /// The most rows of A that one call takes when they are read in place, each through a pointer of
 /// its own.
-pub(super) const fn rows_in_place_max<S: Simd>() -> usize {
+pub(crate) const fn rows_in_place_max<S: Simd>() -> usize {
     match registers::<S>() {
-        Registers::Many => 8,
+        Registers::Many => 12,
         Registers::Some => 6,
         Registers::Few => 2,
     }
 }
 
 /// Registers of B's width in a full panel.
-pub(super) const NV: usize = 2;
+pub(crate) const NV: usize = 2;
 
 /// Operands of one call. Strides are in elements.
 #[derive(Clone, Copy)]
-pub(super) struct Call<T> {
-    pub(super) k: usize,
+pub(crate) struct Call<T> {
+    pub(crate) k: usize,
     /// A: `rows` times `k`.
-    pub(super) a: *const T,
-    pub(super) a_row: isize,
-    pub(super) a_k: isize,
+    pub(crate) a: *const T,
+    pub(crate) a_row: isize,
+    pub(crate) a_k: isize,
     /// B: `k` rows of whole registers.
-    pub(super) b: *const T,
-    pub(super) b_k: isize,
+    pub(crate) b: *const T,
+    pub(crate) b_k: isize,
     /// Where to copy B's registers on the way, step after step; null for nowhere.
-    pub(super) b_to: *mut T,
-    /// C: `rows` times `cols`.
-    pub(super) c: *mut T,
-    pub(super) c_row: usize,
-    pub(super) cols: usize,
-    pub(super) alpha: T,
-    /// Whether to add to C instead of overwriting it.
-    pub(super) add: bool,
+    pub(crate) b_to: *mut T,
+    /// What the scaled sums are added to (null stands for zeros), and where they go: `rows` times
+    /// `cols`, each with the elements from one row to the next.
+    pub(crate) from: (*mut T, usize),
+    pub(crate) to: (*mut T, usize),
+    pub(crate) cols: usize,
+    pub(crate) alpha: T,
 }
 
 /// Runs the micro-kernel for `rows` rows and as many registers as `cols` needs, at most [`NV`].
@@ -87,10 +88,11 @@ pub(super) struct Call<T> {
 /// - A holds `rows` rows and `k` steps by its strides; either `a_row` or `a_k` is 1.
 /// - B holds `k` rows of one register, or of two if `cols` exceeds one.
 /// - `b_to` is null or has room for as much as B holds, and nobody else uses that meanwhile.
-/// - C holds `rows` rows of `cols` elements, and nobody else uses them meanwhile.
+/// - `to` and, unless null, `from` hold `rows` rows of `cols` elements, and nobody else uses them
+///   meanwhile. They may be the same.
 /// - `rows` is at least 1 and at most [`rows_max`] if `a_row` is 1, else [`rows_in_place_max`].
 #[inline(always)]
-pub(super) unsafe fn run<T: Float, S: Simd>(simd: S, rows: usize, call: Call<T>) {
+pub(crate) unsafe fn run<T: Float, S: Simd>(simd: S, rows: usize, call: Call<T>) {
     let shape = (rows, call.cols > T::lanes::<S>());
     macro_rules! sized {
         ($in_place:literal; $($rows:literal)*) => {
@@ -110,7 +112,7 @@ pub(super) unsafe fn run<T: Float, S: Simd>(simd: S, rows: usize, call: Call<T>)
         if call.a_row == 1 {
             sized!(false; 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
         } else {
-            sized!(true; 1 2 3 4 5 6 7 8)
+            sized!(true; 1 2 3 4 5 6 7 8 9 10 11 12)
         }
     } else if const { matches!(registers::<S>(), Registers::Some) } {
         if call.a_row == 1 { sized!(false; 1 2 3 4 5 6) } else { sized!(true; 1 2 3 4 5 6) }
@@ -152,6 +154,12 @@ impl<T: Float, const MR: usize, const NV: usize, const IN_PLACE: bool> WithSimd
     }
 }
 
+/// Calls with this many steps of K ask for the memory of C ahead of time.
+const K_ASKS_C: usize = 100;
+
+/// Memory of panels of A, and of B that is copied on the way, is asked for this many steps ahead.
+const AHEAD: isize = 12;
+
 /// # Safety
 /// As [`run`].
 #[inline(always)]
@@ -165,7 +173,23 @@ unsafe fn multiply<T: Float, S: Simd, const MR: usize, const NV: usize, const IN
     let rows: [*const T; MR] =
         std::array::from_fn(|i| call.a.wrapping_offset(i as isize * call.a_row));
     let (mut b, mut to, copies) = (call.b, call.b_to, !call.b_to.is_null());
+    if call.k >= K_ASKS_C {
+        let (c, c_row) = if call.from.0.is_null() { call.to } else { call.from };
+        for i in 0..MR {
+            for j in 0..NV {
+                prefetch(c.wrapping_add(i * c_row + j * lanes));
+            }
+        }
+    }
     for p in 0..call.k {
+        if !IN_PLACE {
+            prefetch(panel.wrapping_offset(AHEAD * call.a_k));
+        }
+        if copies {
+            for j in 0..NV {
+                prefetch(b.wrapping_offset(AHEAD * call.b_k).wrapping_add(j * lanes));
+            }
+        }
         let mut width = [Vector::splat(simd, T::ZERO); NV];
         for (j, register) in width.iter_mut().enumerate() {
             // SAFETY: B holds `k` rows of NV registers.
@@ -204,18 +228,31 @@ unsafe fn write<T: Float, S: Simd, const MR: usize, const NV: usize>(
     let lanes = T::lanes::<S>();
     let alpha = Vector::splat(simd, call.alpha);
     let whole = call.cols == NV * lanes;
+    let adds = !call.from.0.is_null();
     for (i, row) in sums.into_iter().enumerate() {
-        // SAFETY: C holds MR rows of `cols` elements, for us alone.
-        let c = unsafe { call.c.add(i * call.c_row) };
+        let c = call.to.0.wrapping_add(i * call.to.1);
+        let from = call.from.0.wrapping_add(i * call.from.1);
         for (j, sum) in row.into_iter().enumerate() {
-            let len = if whole { lanes } else { lanes.min(call.cols - j * lanes) };
-            // SAFETY: the columns of register j that exist.
-            let c = unsafe { std::slice::from_raw_parts_mut(c.add(j * lanes), len) };
-            if call.add {
-                alpha.mul_add(sum, Vector::load(simd, c)).store(c);
-            } else {
-                (alpha * sum).store(c);
+            let (c, from) = (c.wrapping_add(j * lanes), from.wrapping_add(j * lanes));
+            if whole {
+                // SAFETY: C holds MR rows of whole registers, for us alone; so does what is added.
+                unsafe {
+                    let total =
+                        if adds { alpha.mul_add(sum, load(simd, from)) } else { alpha * sum };
+                    c.cast::<T::Lanes<S>>().write_unaligned(total.lanes);
+                }
+                continue;
             }
+            let len = lanes.min(call.cols - j * lanes);
+            let total = if adds {
+                // SAFETY: the columns of register j that exist.
+                let from = unsafe { std::slice::from_raw_parts(from, len) };
+                alpha.mul_add(sum, Vector::load(simd, from))
+            } else {
+                alpha * sum
+            };
+            // SAFETY: as above; `from`, which may be the same memory, is not used any more.
+            total.store(unsafe { std::slice::from_raw_parts_mut(c, len) });
         }
     }
 }

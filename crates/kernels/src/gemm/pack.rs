@@ -9,12 +9,12 @@ use super::transpose::transpose;
 
 /// Lines (rows of A, or columns of B) that go into one panel, `k` elements each.
 #[derive(Clone, Copy)]
-pub(super) struct Lines<T> {
-    pub(super) start: *const T,
+pub(crate) struct Lines<T> {
+    pub(crate) start: *const T,
     /// Elements from one line to the next.
-    pub(super) step: isize,
+    pub(crate) step: isize,
     /// Elements from one place of a line to the next.
-    pub(super) k_step: isize,
+    pub(crate) k_step: isize,
 }
 
 impl<T: Float> Lines<T> {
@@ -23,7 +23,7 @@ impl<T: Float> Lines<T> {
     /// # Safety
     /// There are that many lines.
     #[inline(always)]
-    pub(super) unsafe fn from(self, first: usize) -> Self {
+    pub(crate) unsafe fn from(self, first: usize) -> Self {
         // SAFETY: by the caller's promise.
         let start = unsafe { self.start.offset(first as isize * self.step) };
         Self { start, ..self }
@@ -34,7 +34,7 @@ impl<T: Float> Lines<T> {
     /// # Safety
     /// They have that many places.
     #[inline(always)]
-    pub(super) unsafe fn at(self, k: usize) -> Self {
+    pub(crate) unsafe fn at(self, k: usize) -> Self {
         // SAFETY: by the caller's promise.
         let start = unsafe { self.start.offset(k as isize * self.k_step) };
         Self { start, ..self }
@@ -45,10 +45,11 @@ impl<T: Float> Lines<T> {
 /// column. Columns from `count` on get harmless numbers.
 ///
 /// # Safety
-/// `lines` holds `available` lines of `k` elements, `1 <= count <= available`; `panel` holds
-/// `k * width` elements for us alone; `count <= width`.
+/// `lines` holds `available` lines of `k` elements, `1 <= count <= available`, and whatever lies
+/// between its first and last element is readable; `panel` holds `k * width` elements for us alone;
+/// `count <= width`.
 #[inline(always)]
-pub(super) unsafe fn pack<T: Float, S: Simd>(
+pub(crate) unsafe fn pack<T: Float, S: Simd>(
     simd: S,
     lines: Lines<T>,
     (count, available): (usize, usize),
@@ -65,9 +66,53 @@ pub(super) unsafe fn pack<T: Float, S: Simd>(
     // SAFETY: by the caller's promise; whole registers are read only where there are enough lines.
     unsafe {
         match width / lanes {
-            1 if step == 1 && available >= lanes => copy::<T, S, 1>(lines, k, panel),
-            2 if step == 1 && available >= 2 * lanes => copy::<T, S, 2>(lines, k, panel),
+            w @ (1 | 2) if step == 1 && (k_step > 0 || available >= width) => {
+                // Whole registers may reach into the next places, but not past the last one.
+                let past = width.saturating_sub(available).div_ceil(k_step.unsigned_abs().max(1));
+                let whole = k.saturating_sub(past);
+                match w {
+                    1 => copy::<T, S, 1>(lines, whole, panel),
+                    _ => copy::<T, S, 2>(lines, whole, panel),
+                }
+                if whole < k {
+                    let rest = panel.add(whole * width);
+                    gather(simd, lines.at(whole), count, k - whole, rest, width);
+                }
+            }
             _ => gather(simd, lines, count, k, panel, width),
+        }
+    }
+}
+
+/// Packs several panels of `width` adjacent lines at a time, place by place: `first(i)` is the
+/// first line of panel i. The panels follow each other in `packed`.
+///
+/// # Safety
+/// `lines` (with a step of 1) hold `width` lines from each first one on, of `k` elements; `packed`
+/// holds `count` panels of `k` rows of `width` elements, for us alone; `width` is a multiple of a
+/// register.
+#[inline(always)]
+pub(crate) unsafe fn pack_wide<T: Float, S: Simd>(
+    lines: Lines<T>,
+    (count, first): (usize, impl Fn(usize) -> usize),
+    k: usize,
+    packed: *mut T,
+    width: usize,
+) {
+    let lanes = T::lanes::<S>();
+    if count == 0 {
+        return;
+    }
+    for p in 0..k {
+        for panel in 0..count {
+            for part in (0..width).step_by(lanes) {
+                // SAFETY: by the caller's promise; the copies need no alignment.
+                unsafe {
+                    let from = lines.at(p).start.add(first(panel) + part).cast::<T::Lanes<S>>();
+                    let to = packed.add((panel * k + p) * width + part).cast::<T::Lanes<S>>();
+                    to.write_unaligned(from.read_unaligned());
+                }
+            }
         }
     }
 }
@@ -133,7 +178,7 @@ fn parts<T: Float, S: Simd>(slice: &[T]) -> impl Iterator<Item = &[T]> {
 /// Asks for the memory at an address, which need not exist, to be brought into cache: places of
 /// lines lie too far apart for the hardware to guess.
 #[inline(always)]
-pub(super) fn prefetch<T>(at: *const T) {
+pub(crate) fn prefetch<T>(at: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch neither reads nor writes as far as the program can see.
     unsafe {

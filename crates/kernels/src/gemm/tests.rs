@@ -189,6 +189,19 @@ proptest! {
     }
 }
 
+/// Several spans of chunks, blocks of columns and tiles, whole and with rests.
+#[test]
+fn large_products_are_right() {
+    for (m, n, k) in [(31, 300, 2800), (530, 33, 700), (29, 1100, 500), (300, 290, 225)] {
+        for (index, layouts) in [(0, 0), (0, 1), (1, 0), (3, 4), (4, 2)].into_iter().enumerate() {
+            let (add, seed) = (index % 2 == 1, index as u64);
+            let setup = Setup { m, n, k, layouts, pad: index % 3, add, epilogue: 3, seed };
+            check::<f32>(&setup);
+            arch::with(arch::available()[index % arch::available().len()], || check::<f64>(&setup));
+        }
+    }
+}
+
 fn on_threads<R: Send>(threads: usize, body: impl FnOnce() -> R + Send) -> R {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(body)
 }
