@@ -59,6 +59,7 @@ thread_local! {
 
 /// The instruction set that kernels called by this thread use: the one forced by [`with`], else
 /// the machine's fastest.
+#[inline(never)]
 pub fn current() -> Isa {
     FORCED.get().unwrap_or_else(fastest)
 }
@@ -99,23 +100,22 @@ pub fn with<R>(isa: Isa, f: impl FnOnce() -> R) -> R {
 #[inline]
 pub fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
     match current() {
-        Isa::Scalar => Simd::vectorize(pulp::Scalar::new(), op),
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => {
-            let simd = pulp::x86::V3::try_new().expect("AVX2 is available");
-            Simd::vectorize(simd, op)
+            // SAFETY: `current` gives only what is in `available`, which asks the CPU.
+            Simd::vectorize(unsafe { pulp::x86::V3::new_unchecked() }, op)
         }
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512 => {
-            let simd = pulp::x86::V4::try_new().expect("AVX-512 is available");
-            Simd::vectorize(simd, op)
+            // SAFETY: as above.
+            Simd::vectorize(unsafe { pulp::x86::V4::new_unchecked() }, op)
         }
         #[cfg(target_arch = "aarch64")]
         Isa::Neon => {
-            let simd = pulp::aarch64::Neon::try_new().expect("NEON is available");
-            Simd::vectorize(simd, op)
+            // SAFETY: as above.
+            Simd::vectorize(unsafe { pulp::aarch64::Neon::new_unchecked() }, op)
         }
-        other => unreachable!("{other} is never in available()"),
+        _ => Simd::vectorize(pulp::Scalar::new(), op),
     }
 }
 

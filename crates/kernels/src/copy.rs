@@ -7,6 +7,7 @@
 
 use crate::disjoint::Disjoint;
 use crate::element::Element;
+use crate::gemm::transpose::transpose as move_tiles;
 use crate::par;
 use crate::view::{Axes, Axis, MAX_AXES, View};
 
@@ -16,8 +17,9 @@ const TASK: usize = 16 * 1024;
 /// Side of a block of a transpose; 64 lines of 64 bytes on either side fit the L1 cache.
 const SIDE: usize = 64;
 
-/// Side of a tile: a cache line of f32, so that lines are read and written whole even where a
-/// power-of-two stride leaves room for few of them in the cache.
+/// Rows of the input that are transposed together, in registers: the elements of a cache line, so
+/// that lines are read and written whole even where a power-of-two stride leaves room for few of
+/// them in the cache.
 const TILE: usize = 16;
 
 /// Writes the elements of `x`, in order, to `y`.
@@ -221,29 +223,56 @@ unsafe fn transpose<T: Element>(x: &[T], y: &Disjoint<'_, T>, block: Block) {
     let Block { from, to, a, b } = block;
     let x = &x[from as usize..];
     let x_step = b.strides[0] as usize;
-    let place = |i: usize, j: usize| (to + i as isize * a.strides[1]) as usize + j;
-    let (a_whole, b_whole) = (a.len / TILE * TILE, b.len / TILE * TILE);
-    for i in (0..a_whole).step_by(TILE) {
-        for j in (0..b_whole).step_by(TILE) {
-            let tile: [[T; TILE]; TILE] = std::array::from_fn(|row| {
-                let first = (j + row) * x_step + i;
-                *x[first..].first_chunk().expect("the tile lies in the view")
-            });
-            for row in 0..TILE {
-                let first = place(i + row, j);
-                let column = tile.map(|column| column[row]);
-                // SAFETY: these elements belong to the block.
-                unsafe { y.range(first..first + TILE) }.copy_from_slice(&column);
-            }
-        }
+    let whole = match a.strides[1] {
+        // Rows of the output that lie in memory as they are counted.
+        1.. => b.len / TILE * TILE,
+        _ => 0,
+    };
+    if whole > 0 {
+        let (y_step, last) = (a.strides[1] as usize, (a.len - 1) * a.strides[1] as usize);
+        // The block's corners: everything between them is in the slices.
+        let (rows, to) = (&x[..(whole - 1) * x_step + a.len], to as usize);
+        // SAFETY: the columns of these rows belong to the block, and only they are written.
+        let y = unsafe { y.range(to..to + last + whole) };
+        // SAFETY: `rows` holds `whole` rows of `a.len` elements, `x_step` apart; `y` holds `a.len`
+        // rows of `whole` elements, `y_step` apart.
+        unsafe { transpose_tiles((rows, x_step), whole, a.len, (y, y_step)) };
     }
     for i in 0..a.len {
-        let done = if i < a_whole { b_whole } else { 0 };
-        let first = place(i, done);
+        let first = (to + i as isize * a.strides[1]) as usize + whole;
         // SAFETY: these elements belong to the block.
-        let y = unsafe { y.range(first..first + b.len - done) };
+        let y = unsafe { y.range(first..first + b.len - whole) };
         if !y.is_empty() {
-            gather(x, done * x_step + i, x_step as isize, y);
+            gather(x, whole * x_step + i, x_step as isize, y);
+        }
+    }
+}
+
+/// Writes `rows` rows of `len` elements as `len` rows of `rows` elements, `rows` a multiple of
+/// [`TILE`].
+///
+/// # Safety
+/// `x` holds the rows, `x_step` apart, and `y` has room for theirs, `y_step` apart.
+unsafe fn transpose_tiles<T: Element>(
+    (x, x_step): (&[T], usize),
+    rows: usize,
+    len: usize,
+    (y, y_step): (&mut [T], usize),
+) {
+    let (x, y, x_step) = (x.as_ptr(), y.as_mut_ptr(), x_step as isize);
+    // SAFETY: by this function's contract. Elements are only moved, so that any type of their size
+    // will do.
+    unsafe {
+        match size_of::<T>() {
+            4 => move_tiles::<f32>((x.cast(), x_step), rows, len, (y.cast(), y_step), rows),
+            8 => move_tiles::<f64>((x.cast(), x_step), rows, len, (y.cast(), y_step), rows),
+            _ => {
+                for i in 0..len {
+                    for j in 0..rows {
+                        *y.add(i * y_step + j) = *x.offset(j as isize * x_step + i as isize);
+                    }
+                }
+            }
         }
     }
 }

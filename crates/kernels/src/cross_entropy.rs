@@ -15,7 +15,7 @@ use crate::math::exp_nonpositive;
 use crate::registers::{map, sum};
 use crate::simd::Vector;
 use crate::softmax::{exp_sum, row_max};
-use crate::{arch, par};
+use crate::{arch, par, scratch};
 
 /// Elements of a task.
 const TASK: usize = 16 * 1024;
@@ -224,7 +224,7 @@ fn forward_labels<T: Float>(
     loss: &mut [T],
     saved: &mut [T],
 ) {
-    Rows::new(logits, classes, Target::Labels(labels), options).forward(loss, saved);
+    with_rows(logits, classes, Target::Labels(labels), options, |rows| rows.forward(loss, saved));
 }
 
 fn forward_soft<T: Float>(
@@ -235,7 +235,7 @@ fn forward_soft<T: Float>(
     loss: &mut [T],
     saved: &mut [T],
 ) {
-    Rows::new(logits, classes, Target::Soft(targets), options).forward(loss, saved);
+    with_rows(logits, classes, Target::Soft(targets), options, |rows| rows.forward(loss, saved));
 }
 
 fn backward_labels<T: Float>(
@@ -247,8 +247,9 @@ fn backward_labels<T: Float>(
     dloss: &[T],
     dlogits: &mut [T],
 ) {
-    let rows = Rows::new(logits, classes, Target::Labels(labels), options);
-    rows.backward(saved, dloss, dlogits);
+    with_rows(logits, classes, Target::Labels(labels), options, |rows| {
+        rows.backward(saved, dloss, dlogits);
+    });
 }
 
 fn backward_soft<T: Float>(
@@ -260,8 +261,9 @@ fn backward_soft<T: Float>(
     dloss: &[T],
     dlogits: &mut [T],
 ) {
-    let rows = Rows::new(logits, classes, Target::Soft(targets), options);
-    rows.backward(saved, dloss, dlogits);
+    with_rows(logits, classes, Target::Soft(targets), options, |rows| {
+        rows.backward(saved, dloss, dlogits);
+    });
 }
 
 /// What the rows should have been.
@@ -277,7 +279,9 @@ struct Rows<'a, T> {
     logits: &'a [T],
     classes: usize,
     target: Target<'a, T>,
-    weights: Option<&'a [T]>,
+    /// A weight for each class, all 1 where the caller gave none.
+    weights: &'a [T],
+    is_weighted: bool,
     /// Sum of the weights of all classes.
     weight_sum: f64,
     ignore_index: i64,
@@ -286,26 +290,32 @@ struct Rows<'a, T> {
     share: f64,
 }
 
-impl<'a, T: Float> Rows<'a, T> {
-    fn new(
-        logits: &'a [T],
-        classes: usize,
-        target: Target<'a, T>,
-        options: &Options<'a, T>,
-    ) -> Self {
-        let sum = |w: &[T]| w.iter().map(|w| w.to_f64()).sum();
-        Rows {
+fn with_rows<T: Float>(
+    logits: &[T],
+    classes: usize,
+    target: Target<'_, T>,
+    options: &Options<'_, T>,
+    run: impl FnOnce(Rows<'_, T>),
+) {
+    let missing = if options.weights.is_none() { classes } else { 0 };
+    scratch::with(missing, |ones: &mut [T]| {
+        ones.fill(T::ONE);
+        let weights = options.weights.unwrap_or(ones);
+        run(Rows {
             logits,
             classes,
             target,
-            weights: options.weights,
-            weight_sum: options.weights.map_or(classes as f64, sum),
+            weights,
+            is_weighted: options.weights.is_some(),
+            weight_sum: weights.iter().map(|w| w.to_f64()).sum(),
             ignore_index: options.ignore_index,
             keep: 1.0 - options.label_smoothing,
             share: options.label_smoothing / classes as f64,
-        }
-    }
+        });
+    });
+}
 
+impl<'a, T: Float> Rows<'a, T> {
     fn forward(self, loss: &mut [T], saved: &mut [T]) {
         let group = TASK.div_ceil(self.classes.max(1));
         let outputs = ((loss, group), (saved, 2 * group));
@@ -331,7 +341,7 @@ impl<'a, T: Float> Rows<'a, T> {
 
     #[inline(always)]
     fn weight(&self, class: usize) -> f64 {
-        self.weights.map_or(1.0, |w| w[class].to_f64())
+        self.weights[class].to_f64()
     }
 }
 
@@ -430,16 +440,13 @@ impl<T: Float> Rows<'_, T> {
         f: impl Fn([Vector<T, S>; 2]) -> Vector<T, S>,
     ) -> f64 {
         let (logits, targets) = (self.logits(row), self.targets(row));
-        match self.weights {
-            None => sum(simd, [logits, targets], fill, f),
-            Some(weights) => sum(
-                simd,
-                [weights, logits, targets],
-                [T::ZERO, fill[0], fill[1]],
-                #[inline(always)]
-                |[w, x, t]| w * f([x, t]),
-            ),
-        }
+        sum(
+            simd,
+            [self.weights, logits, targets],
+            [T::ZERO, fill[0], fill[1]],
+            #[inline(always)]
+            |[w, x, t]| w * f([x, t]),
+        )
     }
 }
 
@@ -500,39 +507,30 @@ fn row_gradient<T: Float, S: Simd>(
     let (max, log_sum) = (Vector::splat(simd, saved[0]), Vector::splat(simd, saved[1]));
     let size = Vector::constant(simd, dloss * size);
     let share = Vector::constant(simd, dloss * rows.share);
-    let keep = Vector::constant(simd, dloss * rows.keep);
     let p = SoftmaxOf { max, log_sum, size };
     let logits = rows.logits(row);
-    match (rows.target, rows.weights) {
-        (Target::Labels(_), None) => map(
+    // With labels, weights stand in for targets, which then count nothing.
+    let (targets, keep) = match rows.target {
+        Target::Labels(_) => (rows.weights, 0.0),
+        Target::Soft(_) => (rows.targets(row), dloss * rows.keep),
+    };
+    let keep = Vector::constant(simd, keep);
+    if matches!(rows.target, Target::Labels(_)) && !rows.is_weighted {
+        return map(
             simd,
             [logits],
             dlogits,
             #[inline(always)]
             |[x]| p.scaled(x) - share,
-        ),
-        (Target::Labels(_), Some(weights)) => map(
-            simd,
-            [logits, weights],
-            dlogits,
-            #[inline(always)]
-            |[x, w]| w.neg_mul_add(share, p.scaled(x)),
-        ),
-        (Target::Soft(_), None) => map(
-            simd,
-            [logits, rows.targets(row)],
-            dlogits,
-            #[inline(always)]
-            |[x, t]| p.scaled(x) - t.mul_add(keep, share),
-        ),
-        (Target::Soft(_), Some(weights)) => map(
-            simd,
-            [logits, rows.targets(row), weights],
-            dlogits,
-            #[inline(always)]
-            |[x, t, w]| w.neg_mul_add(t.mul_add(keep, share), p.scaled(x)),
-        ),
+        );
     }
+    map(
+        simd,
+        [logits, targets, rows.weights],
+        dlogits,
+        #[inline(always)]
+        |[x, t, w]| w.neg_mul_add(t.mul_add(keep, share), p.scaled(x)),
+    );
 }
 
 /// The softmax of a row, from what forward has saved, times a factor.

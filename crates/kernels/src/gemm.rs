@@ -26,7 +26,7 @@ mod gemv;
 mod matrix;
 pub(crate) mod micro;
 pub(crate) mod pack;
-mod transpose;
+pub(crate) mod transpose;
 
 pub use epilogue::{Activation, Epilogue};
 pub use matrix::{Matrix, MatrixMut};

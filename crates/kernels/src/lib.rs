@@ -5,6 +5,7 @@
 //! crates that call them neither compile them again nor lower their optimisation level.
 
 pub mod arch;
+mod array;
 pub mod calibrate;
 pub mod conv;
 pub mod copy;
@@ -23,6 +24,7 @@ pub mod optim;
 pub mod par;
 pub mod pool;
 pub mod pooling;
+mod prefetch;
 pub mod reduce;
 mod registers;
 pub mod resample;

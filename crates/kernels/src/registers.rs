@@ -6,6 +6,7 @@
 
 use pulp::Simd;
 
+use crate::array;
 use crate::element::Float;
 use crate::simd::Vector;
 
@@ -49,42 +50,20 @@ pub(crate) fn fold<T: Float, S: Simd, const N: usize, const A: usize>(
     f: impl Fn([Vector<T, S>; A], [Vector<T, S>; N]) -> [Vector<T, S>; A],
     join: impl Fn(Vector<T, S>, Vector<T, S>) -> Vector<T, S>,
 ) -> [Vector<T, S>; A] {
-    let lanes = T::lanes::<S>();
-    let len = x[0].len();
-    let x = x.map(
-        #[inline(always)]
-        |x| &x[..len],
-    );
-    let registers = x.map(
-        #[inline(always)]
-        |x| T::split::<S>(x).0,
-    );
-    let count = len / lanes;
+    let rows = Rows::<T, S, N>::new(x, x[0].len());
     let mut copies = [start; COPIES];
     let mut i = 0;
-    while i + COPIES <= count {
-        for (copy, accumulators) in copies.iter_mut().enumerate() {
-            let x = registers.map(
-                #[inline(always)]
-                |x| Vector::new(simd, x[i + copy]),
-            );
-            *accumulators = f(*accumulators, x);
+    while i + COPIES <= rows.count {
+        let mut copy = 0;
+        while copy < COPIES {
+            copies[copy] = f(copies[copy], rows.whole(simd, i + copy));
+            copy += 1;
         }
         i += COPIES;
     }
-    for i in i..count {
-        let x = registers.map(
-            #[inline(always)]
-            |x| Vector::new(simd, x[i]),
-        );
-        copies[0] = f(copies[0], x);
-    }
-    if count * lanes < len {
-        let x = std::array::from_fn(
-            #[inline(always)]
-            |n| load_or(simd, &x[n][count * lanes..], fill[n]),
-        );
-        copies[0] = f(copies[0], x);
+    while i * rows.lanes < rows.len {
+        copies[0] = f(copies[0], rows.any(simd, i, fill));
+        i += 1;
     }
     joined(copies, join)
 }
@@ -102,7 +81,8 @@ pub(crate) fn sum<T: Float, S: Simd, const N: usize>(
     let len = x[0].len();
     let mut total = 0.0;
     for start in (0..len).step_by(BLOCK) {
-        let block = x.map(
+        let block = array::map(
+            x,
             #[inline(always)]
             |x| &x[start..len.min(start + BLOCK)],
         );
@@ -132,53 +112,81 @@ pub(crate) fn map_fold<T: Float, S: Simd, const N: usize, const A: usize>(
     f: impl Fn([Vector<T, S>; A], [Vector<T, S>; N]) -> ([Vector<T, S>; A], Vector<T, S>),
     join: impl Fn(Vector<T, S>, Vector<T, S>) -> Vector<T, S>,
 ) -> [Vector<T, S>; A] {
-    let lanes = T::lanes::<S>();
-    let len = y.len();
-    let x = x.map(
-        #[inline(always)]
-        |x| &x[..len],
-    );
-    let registers = x.map(
-        #[inline(always)]
-        |x| T::split::<S>(x).0,
-    );
-    let count = len / lanes;
+    let rows = Rows::<T, S, N>::new(x, y.len());
     let (y, y_rest) = T::split_mut::<S>(y);
     let mut copies = [start; 2];
     let mut i = 0;
-    while i + 2 <= count {
-        for (copy, accumulators) in copies.iter_mut().enumerate() {
-            let x = registers.map(
-                #[inline(always)]
-                |x| Vector::new(simd, x[i + copy]),
-            );
-            let (next, out) = f(*accumulators, x);
-            *accumulators = next;
+    while i + 2 <= rows.count {
+        let mut copy = 0;
+        while copy < 2 {
+            let (next, out) = f(copies[copy], rows.whole(simd, i + copy));
+            copies[copy] = next;
             y[i + copy] = out.lanes;
+            copy += 1;
         }
         i += 2;
     }
-    for i in i..count {
-        let (next, out) = f(
-            copies[0],
-            registers.map(
-                #[inline(always)]
-                |x| Vector::new(simd, x[i]),
-            ),
-        );
+    while i * rows.lanes < rows.len {
+        let (next, out) = f(copies[0], rows.any(simd, i, fill));
         copies[0] = next;
-        y[i] = out.lanes;
-    }
-    if !y_rest.is_empty() {
-        let x = std::array::from_fn(
-            #[inline(always)]
-            |n| load_or(simd, &x[n][count * lanes..], fill[n]),
-        );
-        let (next, out) = f(copies[0], x);
-        copies[0] = next;
-        out.store(y_rest);
+        match y.get_mut(i) {
+            Some(y) => *y = out.lanes,
+            None => T::simd_store_partial(simd, y_rest, out.lanes),
+        }
+        i += 1;
     }
     joined(copies, join)
+}
+
+/// Slices of one length, register by register.
+struct Rows<'a, T: Float, S: Simd, const N: usize> {
+    x: [&'a [T]; N],
+    registers: [&'a [T::Lanes<S>]; N],
+    len: usize,
+    lanes: usize,
+    /// Whole registers.
+    count: usize,
+}
+
+impl<'a, T: Float, S: Simd, const N: usize> Rows<'a, T, S, N> {
+    #[inline(always)]
+    fn new(x: [&'a [T]; N], len: usize) -> Self {
+        let lanes = T::lanes::<S>();
+        let count = len / lanes;
+        let x = array::map(
+            x,
+            #[inline(always)]
+            |x| &x[..len],
+        );
+        let registers = array::map(
+            x,
+            #[inline(always)]
+            |x| &T::split::<S>(x).0[..count],
+        );
+        Rows { x, registers, len, lanes, count }
+    }
+
+    /// Register `i`, which is a whole one.
+    #[inline(always)]
+    fn whole(&self, simd: S, i: usize) -> [Vector<T, S>; N] {
+        array::map(
+            self.registers,
+            #[inline(always)]
+            |x| Vector::new(simd, x[i]),
+        )
+    }
+
+    /// Register `i`, which may be the last, padded one.
+    #[inline(always)]
+    fn any(&self, simd: S, i: usize, fill: [T; N]) -> [Vector<T, S>; N] {
+        if i < self.count {
+            return self.whole(simd, i);
+        }
+        array::from_fn(
+            #[inline(always)]
+            |n| load_or(simd, &self.x[n][i * self.lanes..], fill[n]),
+        )
+    }
 }
 
 /// Joins the copies of each accumulator in a fixed order.
@@ -187,12 +195,14 @@ fn joined<T: Float, S: Simd, const A: usize, const C: usize>(
     copies: [[Vector<T, S>; A]; C],
     join: impl Fn(Vector<T, S>, Vector<T, S>) -> Vector<T, S>,
 ) -> [Vector<T, S>; A] {
-    std::array::from_fn(
+    array::from_fn(
         #[inline(always)]
         |a| {
             let mut total = copies[0][a];
-            for copy in &copies[1..] {
-                total = join(total, copy[a]);
+            let mut copy = 1;
+            while copy < C {
+                total = join(total, copies[copy][a]);
+                copy += 1;
             }
             total
         },
@@ -202,12 +212,12 @@ fn joined<T: Float, S: Simd, const A: usize, const C: usize>(
 /// Loads fewer elements than a register holds, and `fill` behind them.
 #[inline(always)]
 fn load_or<T: Float, S: Simd>(simd: S, rest: &[T], fill: T) -> Vector<T, S> {
-    let x = Vector::load(simd, rest);
+    let x = Vector::new(simd, T::simd_load_partial(simd, rest));
     if fill == T::ZERO {
         // What a partial load puts there anyway.
         return x;
     }
-    let lanes: [T; LANES_MAX] = std::array::from_fn(
+    let lanes: [T; LANES_MAX] = array::from_fn(
         #[inline(always)]
         |lane| T::from_usize(lane),
     );

@@ -2,11 +2,13 @@
 //!
 //! Forward reads a row three times, from the L1 cache after the first: largest element; exp, sum
 //! and store; scale. Computing the largest element first costs less than correcting a running one.
+//! The exponentials leave the memory idle, so the next row is fetched meanwhile.
 
 use pulp::{Simd, WithSimd};
 
 use crate::element::{Float, per_float};
 use crate::math::{exp, exp_nonpositive};
+use crate::prefetch::NextRows;
 use crate::registers::{BLOCK, fold, map, map_fold, sum};
 use crate::simd::Vector;
 use crate::{arch, par};
@@ -154,6 +156,7 @@ impl<T: Float> RowKernel<T> for SoftmaxRow {
     #[inline(always)]
     fn row<S: Simd>(self, simd: S, x: &[T], _: &[T], y: &mut [T]) {
         let max = Vector::splat(simd, row_max(simd, x));
+        let next = NextRows::new([x], [&*y], x.len());
         let mut total = 0.0;
         for (x, y) in x.chunks(BLOCK).zip(y.chunks_mut(BLOCK)) {
             let [sum] = map_fold(
@@ -164,6 +167,7 @@ impl<T: Float> RowKernel<T> for SoftmaxRow {
                 [Vector::splat(simd, T::ZERO)],
                 #[inline(always)]
                 |[sum], [x]| {
+                    next.ask(T::lanes::<S>());
                     let e = exp_nonpositive(x - max);
                     ([sum + e], e)
                 },
@@ -191,12 +195,16 @@ impl<T: Float> RowKernel<T> for LogSoftmaxRow {
         // (x - max) - log sum keeps more bits than x - (max + log sum).
         let log_sum = T::from_f64(exp_sum(simd, x, max).ln());
         let (max, log_sum) = (Vector::splat(simd, max), Vector::splat(simd, log_sum));
+        let next = NextRows::new([x], [&*y], x.len());
         map(
             simd,
             [x],
             y,
             #[inline(always)]
-            |[x]| x - max - log_sum,
+            |[x]| {
+                next.ask(T::lanes::<S>());
+                x - max - log_sum
+            },
         );
     }
 }
@@ -215,12 +223,16 @@ impl<T: Float> RowKernel<T> for SoftmaxBackwardRow {
             |[y, dy]| y * dy,
         );
         let total = Vector::splat(simd, T::from_f64(total));
+        let next = NextRows::new([y, dy], [&*dx], y.len());
         map(
             simd,
             [y, dy],
             dx,
             #[inline(always)]
-            |[y, dy]| y * (dy - total),
+            |[y, dy]| {
+                next.ask(T::lanes::<S>());
+                y * (dy - total)
+            },
         );
     }
 }
@@ -295,12 +307,16 @@ pub(crate) fn row_max<T: Float, S: Simd>(simd: S, x: &[T]) -> T {
 #[inline(always)]
 pub(crate) fn exp_sum<T: Float, S: Simd>(simd: S, x: &[T], max: T) -> f64 {
     let max = Vector::splat(simd, max);
+    let next = NextRows::new([x], [], x.len());
     sum(
         simd,
         [x],
         [T::NEG_INFINITY],
         #[inline(always)]
-        |[x]| exp_nonpositive(x - max),
+        |[x]| {
+            next.ask(T::lanes::<S>());
+            exp_nonpositive(x - max)
+        },
     )
 }
 

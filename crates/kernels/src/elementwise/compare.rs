@@ -1,5 +1,7 @@
 //! Comparisons, logic, selection and conversion: maps between element types.
 
+use std::slice;
+
 use super::map::Strided;
 use crate::element::{Element, Float, per_element, per_float};
 use crate::view::{View, common_shape};
@@ -171,14 +173,43 @@ pub fn select<T: Element>(mask: View<'_, bool>, a: View<'_, T>, b: View<'_, T>, 
                     let mask = mask.block(start, &mut buffer_mask[..y.len()]);
                     let a = a.block(start, &mut buffer_a[..y.len()]);
                     let b = b.block(start, &mut buffer_b[..y.len()]);
-                    for (((y, &mask), &a), &b) in y.iter_mut().zip(mask).zip(a).zip(b) {
-                        *y = if mask { a } else { b };
-                    }
+                    select_block(mask, a, b, y);
                 }
             });
         });
     }
     per_element!(T: kernel(mask: View<'_, bool>, a: View<'_, T>, b: View<'_, T>, y: &mut [T]))
+}
+
+/// [`select`] by bits, which is vectorised where a choice between values would be a branch.
+#[inline(always)]
+fn select_block<T: Element>(mask: &[bool], a: &[T], b: &[T], y: &mut [T]) {
+    let len = y.len();
+    assert!(mask.len() == len && a.len() == len && b.len() == len);
+    let (a, b, y) = (a.as_ptr(), b.as_ptr(), y.as_mut_ptr());
+    macro_rules! select_bits {
+        ($bits:ty) => {{
+            // SAFETY: the integers have the size and alignment of T, and all slices hold `len`
+            // elements. What is written has the bits of one of two values of T.
+            let (a, b, y) = unsafe {
+                (
+                    slice::from_raw_parts(a.cast::<$bits>(), len),
+                    slice::from_raw_parts(b.cast::<$bits>(), len),
+                    slice::from_raw_parts_mut(y.cast::<$bits>(), len),
+                )
+            };
+            for i in 0..len {
+                let all = <$bits>::from(mask[i]).wrapping_neg();
+                y[i] = (a[i] & all) | (b[i] & !all);
+            }
+        }};
+    }
+    match size_of::<T>() {
+        1 => select_bits!(u8),
+        4 => select_bits!(u32),
+        8 => select_bits!(u64),
+        size => unreachable!("no element has {size} bytes"),
+    }
 }
 
 /// Converts between element types as [`Element::cast`] does.

@@ -11,9 +11,9 @@
 use pulp::{Simd, WithSimd};
 
 use crate::element::{Element, Float};
-use crate::simd::{SimdFloat, Vector};
+use crate::simd::Vector;
 use crate::view::{Axes, Strides, View, common_shape};
-use crate::{arch, par};
+use crate::{arch, array, par};
 
 /// Elements per block on the stack.
 const BLOCK: usize = 1024;
@@ -341,14 +341,18 @@ impl<T: Float, const N: usize, Op: MapOp<T, N>> WithSimd for Registers<T, Op, N>
         let lanes = T::lanes::<S>();
         let mut i = 0;
         while i + lanes <= self.len {
-            let registers = self.inputs.map(|x| {
-                // SAFETY: i + lanes <= len, by the contract of `new`.
-                let x = unsafe { x.add(i).cast::<<T as SimdFloat>::Lanes<S>>().read_unaligned() };
-                Vector::new(simd, x)
-            });
+            let registers = array::map(
+                self.inputs,
+                #[inline(always)]
+                |x| {
+                    // SAFETY: i + lanes <= len, by the contract of `new`.
+                    let x = unsafe { x.add(i).cast::<T::Lanes<S>>().read_unaligned() };
+                    Vector::new(simd, x)
+                },
+            );
             let result = self.op.apply(registers).lanes;
             // SAFETY: i + lanes <= len, by the contract of `new`.
-            unsafe { self.y.add(i).cast::<<T as SimdFloat>::Lanes<S>>().write_unaligned(result) };
+            unsafe { self.y.add(i).cast::<T::Lanes<S>>().write_unaligned(result) };
             i += lanes;
         }
     }

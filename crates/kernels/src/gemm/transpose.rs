@@ -11,7 +11,7 @@ use crate::Float;
 /// # Safety
 /// - `src` holds `count` rows (at least 1) of `k` elements, `src_row` apart.
 /// - `dst` holds `k` rows of `width` elements, `dst_row` apart, for us alone.
-pub(super) unsafe fn transpose<T: Float>(
+pub(crate) unsafe fn transpose<T: Float>(
     (src, src_row): (*const T, isize),
     count: usize,
     k: usize,

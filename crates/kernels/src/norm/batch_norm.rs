@@ -1,27 +1,32 @@
-//! Batch norm with given statistics, an optional ReLU behind it, and its gradient.
+//! Batch norm, with the batch's statistics or given ones, an optional ReLU behind it, and its
+//! gradient.
 //!
-//! Training is [`super::batch_statistics`], then [`batch_norm`] with what it found; inference is
-//! [`batch_norm`] with running statistics. Backward recomputes what it needs from the input.
+//! Training is [`batch_norm_training`]; inference is [`batch_norm`] with running statistics.
+//! Backward recomputes what it needs from the input. Where the elements of some channels fit the
+//! cache ([`Blocks::of_channels`]), both passes over them follow on each other; else each pass
+//! goes over all channels.
 
 use pulp::{Simd, WithSimd};
 
+use super::blocks::{Block, Blocks, STRIP};
+use super::statistics::{batch_statistics, moments};
 use super::sums::Inputs;
+use crate::disjoint::Disjoint;
 use crate::element::{Float, per_float};
 use crate::reduce::Split;
 use crate::registers::map;
 use crate::simd::Vector;
-use crate::{arch, par, scratch};
+use crate::{arch, array, par, scratch};
 
-/// Elements of a task.
+/// Elements of a task that only maps.
 const TASK: usize = 16 * 1024;
 
-/// What every channel is normalised with; each slice has one value per channel.
+/// Rows of a part whose sums are found together.
+const PART: usize = 1024;
+
+/// What follows the normalisation; each slice has one value per channel.
 #[derive(Clone, Copy, Debug)]
-pub struct BatchNorm<'a, T> {
-    /// Means.
-    pub mean: &'a [T],
-    /// Biased variances.
-    pub var: &'a [T],
+pub struct Affine<'a, T> {
     /// Scales; `None` is 1.
     pub gamma: Option<&'a [T]>,
     /// Offsets; `None` is 0.
@@ -30,6 +35,55 @@ pub struct BatchNorm<'a, T> {
     pub eps: f64,
     /// Whether a ReLU follows.
     pub relu: bool,
+}
+
+/// What every channel is normalised with; each slice has one value per channel.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchNorm<'a, T> {
+    /// Means.
+    pub mean: &'a [T],
+    /// Biased variances.
+    pub var: &'a [T],
+    /// As [`Affine::gamma`].
+    pub gamma: Option<&'a [T]>,
+    /// As [`Affine::beta`].
+    pub beta: Option<&'a [T]>,
+    /// As [`Affine::eps`].
+    pub eps: f64,
+    /// As [`Affine::relu`].
+    pub relu: bool,
+}
+
+impl<'a, T> BatchNorm<'a, T> {
+    fn new(mean: &'a [T], var: &'a [T], affine: &Affine<'a, T>) -> Self {
+        let Affine { gamma, beta, eps, relu } = *affine;
+        BatchNorm { mean, var, gamma, beta, eps, relu }
+    }
+
+    fn affine(&self) -> Affine<'a, T> {
+        Affine { gamma: self.gamma, beta: self.beta, eps: self.eps, relu: self.relu }
+    }
+}
+
+impl<T: Float> Affine<'_, T> {
+    /// Fills `scale` with `gamma / sqrt(var + eps)` and `beta`, for the channels from the
+    /// `first`-th on.
+    fn coefficients(&self, first: usize, var: &[T], scale: &mut [T], beta: &mut [T]) {
+        for (i, &var) in var.iter().enumerate() {
+            let gamma = self.gamma.map_or(1.0, |gamma| gamma[first + i].to_f64());
+            scale[i] = T::from_f64(gamma * self.rstd(var));
+            beta[i] = self.beta.map_or(T::ZERO, |beta| beta[first + i]);
+        }
+    }
+
+    fn rstd(&self, var: T) -> f64 {
+        1.0 / (var.to_f64() + self.eps).sqrt()
+    }
+
+    /// Outputs up to here become this; NaN, which nothing is below, without a ReLU.
+    fn floor(&self) -> T {
+        if self.relu { T::ZERO } else { T::NAN }
+    }
 }
 
 /// `y = (x - mean) gamma / sqrt(var + eps) + beta`, then `max(y, 0)` with `relu`; channels along
@@ -48,6 +102,26 @@ pub fn batch_norm<T: Float>(x: &[T], split: Split, norm: &BatchNorm<'_, T>, y: &
     per_float!(T: forward(x: &[T], split: Split, norm: &BatchNorm<T>, y: &mut [T]))
 }
 
+/// [`batch_norm`] with the batch's own statistics ([`batch_statistics`]), which go to `mean` and
+/// `var`, one per channel.
+///
+/// # Panics
+/// If lengths do not fit.
+pub fn batch_norm_training<T: Float>(
+    x: &[T],
+    split: Split,
+    affine: &Affine<'_, T>,
+    y: &mut [T],
+    mean: &mut [T],
+    var: &mut [T],
+) {
+    let norm = BatchNorm::new(mean, var, affine);
+    check("batch_norm_training", split, &norm, &[x.len(), y.len()]);
+    per_float!(T: forward_training(
+        x: &[T], split: Split, affine: &Affine<T>, y: &mut [T], mean: &mut [T], var: &mut [T]
+    ))
+}
+
 /// The gradients of [`batch_norm`].
 #[derive(Debug)]
 pub struct Gradients<'a, T> {
@@ -64,7 +138,7 @@ pub struct Gradients<'a, T> {
 /// With `xhat = (x - mean) rstd` and sums over a channel's n elements: `dbeta = sum dy`,
 /// `dgamma = sum dy xhat`, `dx = gamma rstd (dy - dbeta / n - xhat dgamma / n)`; where the
 /// statistics are constants (`training` false), `dx = gamma rstd dy`. Behind a ReLU, `dy` counts
-/// where `y > 0`.
+/// where `y > 0` (or NaN).
 ///
 /// # Panics
 /// If lengths do not fit.
@@ -105,132 +179,153 @@ fn check<T>(kernel: &str, split: Split, norm: &BatchNorm<'_, T>, lens: &[usize])
 }
 
 fn forward<T: Float>(x: &[T], split: Split, norm: &BatchNorm<'_, T>, y: &mut [T]) {
-    scratch::with(2 * split.axis, |scratch: &mut [T]| {
-        let (mean, scale, beta) = coefficients(norm, scratch);
-        let coefficients = [mean, scale, beta, mean, mean];
-        match norm.relu {
-            true => map_channels(split, [x, x], coefficients, y, Normalise::<true>),
-            false => map_channels(split, [x, x], coefficients, y, Normalise::<false>),
-        }
-    });
-}
-
-/// Mean, `gamma rstd` and beta per channel.
-fn coefficients<'a, T: Float>(
-    norm: &BatchNorm<'a, T>,
-    scratch: &'a mut [T],
-) -> (&'a [T], &'a [T], &'a [T]) {
-    let (scale, beta) = scratch.split_at_mut(norm.mean.len());
-    for (c, (scale, beta)) in scale.iter_mut().zip(&mut *beta).enumerate() {
-        let gamma = norm.gamma.map_or(1.0, |gamma| gamma[c].to_f64());
-        *scale = T::from_f64(gamma * rstd(norm, c));
-        *beta = norm.beta.map_or(T::ZERO, |beta| beta[c]);
-    }
-    (norm.mean, scale, beta)
-}
-
-fn rstd<T: Float>(norm: &BatchNorm<'_, T>, channel: usize) -> f64 {
-    1.0 / (norm.var[channel].to_f64() + norm.eps).sqrt()
-}
-
-/// What is computed from `x`, `dy` and the coefficients of their channel.
-trait ChannelMap<T: Float>: Copy + Sync {
-    fn apply<S: Simd>(self, x: [Vector<T, S>; 2], coefficients: [Vector<T, S>; 5]) -> Vector<T, S>;
-}
-
-/// The forward formula. Not fused into a multiply-add, so that the sums of the backward find the same sign.
-#[derive(Clone, Copy)]
-struct Normalise<const RELU: bool>;
-
-impl<T: Float, const RELU: bool> ChannelMap<T> for Normalise<RELU> {
-    #[inline(always)]
-    fn apply<S: Simd>(self, [x, _]: [Vector<T, S>; 2], c: [Vector<T, S>; 5]) -> Vector<T, S> {
-        let [mean, scale, beta, _, _] = c;
-        let y = (x - mean) * scale + beta;
-        let zero = y.same(T::ZERO);
-        if RELU { y.less(zero).select(zero, y) } else { y }
-    }
-}
-
-/// `dx = scale (dy + (x - mean) along_x + constant)`
-#[derive(Clone, Copy)]
-struct Differentiate<const RELU: bool>;
-
-impl<T: Float, const RELU: bool> ChannelMap<T> for Differentiate<RELU> {
-    #[inline(always)]
-    fn apply<S: Simd>(self, [x, dy]: [Vector<T, S>; 2], c: [Vector<T, S>; 5]) -> Vector<T, S> {
-        let [mean, scale, beta, along_x, constant] = c;
-        let x = x - mean;
-        let dy = match RELU {
-            true => dy.same(T::ZERO).less(x * scale + beta).select_or_zero(dy),
-            false => dy,
-        };
-        scale * (dy + x.mul_add(along_x, constant))
-    }
-}
-
-/// `out = f(x, coefficients of the channel)` for two inputs of one shape.
-fn map_channels<T: Float>(
-    split: Split,
-    x: [&[T]; 2],
-    coefficients: [&[T]; 5],
-    out: &mut [T],
-    f: impl ChannelMap<T>,
-) {
-    let Split { axis: channels, inner, .. } = split;
-    if out.is_empty() {
+    if x.is_empty() {
         return;
     }
-    // A row holds all channels, or a run of one.
-    let row = if inner == 1 { channels } else { inner };
-    let group = TASK.div_ceil(row);
-    let work = out.len();
-    par::chunks_mut(out, group * row, work, |task, out| {
-        let x = x.map(|x| &x[task * group * row..]);
-        arch::dispatch(MapRows { x, coefficients, row, inner, first: task * group, out, f });
+    let channels = split.axis;
+    let floor = norm.affine().floor();
+    scratch::with(2 * channels, |scratch: &mut [T]| {
+        let (scale, beta) = scratch.split_at_mut(channels);
+        norm.affine().coefficients(0, norm.var, scale, beta);
+        let coefficients = [norm.mean, scale, beta];
+        let blocks = Blocks::of_elements(split, TASK);
+        let work = x.len();
+        let y = Disjoint::new(y);
+        par::for_each(blocks.count(), work, |index| {
+            let block = blocks.get(index);
+            let coefficients = coefficients.map(|c| &c[block.channels()]);
+            // SAFETY: each element belongs to one block.
+            arch::dispatch(unsafe { Normalise::new(x, block, coefficients, floor, &y) });
+        });
     });
 }
 
-struct MapRows<'a, T, F> {
-    x: [&'a [T]; 2],
-    coefficients: [&'a [T]; 5],
-    row: usize,
-    inner: usize,
-    first: usize,
-    out: &'a mut [T],
-    f: F,
+fn forward_training<T: Float>(
+    x: &[T],
+    split: Split,
+    affine: &Affine<'_, T>,
+    y: &mut [T],
+    mean: &mut [T],
+    var: &mut [T],
+) {
+    let Some(blocks) = Blocks::of_channels::<T>(split).filter(|_| !x.is_empty()) else {
+        batch_statistics(x, split, mean, var);
+        return forward(x, split, &BatchNorm::new(mean, var, affine), y);
+    };
+    let (y, mean, var) = (Disjoint::new(y), Disjoint::new(mean), Disjoint::new(var));
+    par::for_each(blocks.count(), x.len(), |index| {
+        let block = blocks.get(index);
+        let channels = block.channels();
+        let count = channels.len();
+        // SAFETY: each channel belongs to one block.
+        let (mean, var) = unsafe { (mean.range(channels.clone()), var.range(channels.clone())) };
+        let (mut means, mut m2) = ([0.0; STRIP], [0.0; STRIP]);
+        moments(x, block, &mut means[..count], &mut m2[..count]);
+        for i in 0..count {
+            mean[i] = T::from_f64(means[i]);
+            var[i] = T::from_f64(m2[i] / block.per_channel() as f64);
+        }
+        let (mut scale, mut beta) = ([T::ZERO; STRIP], [T::ZERO; STRIP]);
+        affine.coefficients(channels.start, var, &mut scale, &mut beta);
+        let coefficients = [mean, &scale[..count], &beta[..count]];
+        // SAFETY: each element belongs to one block.
+        arch::dispatch(unsafe { Normalise::new(x, block, coefficients, affine.floor(), &y) });
+    });
 }
 
-impl<T: Float, F: ChannelMap<T>> WithSimd for MapRows<'_, T, F> {
+/// The forward formula. Not fused into a multiply-add, so that backward finds the same sign.
+#[inline(always)]
+fn normalised<T: Float, S: Simd>(
+    x: Vector<T, S>,
+    [mean, scale, beta]: [Vector<T, S>; 3],
+    floor: Vector<T, S>,
+) -> Vector<T, S> {
+    let y = (x - mean) * scale + beta;
+    y.less(floor).select(floor, y)
+}
+
+/// [`normalised`] for a block.
+struct Normalise<'a, T> {
+    x: &'a [T],
+    block: Block,
+    /// Mean, scale and beta of the block's channels.
+    coefficients: [&'a [T]; 3],
+    floor: T,
+    y: &'a Disjoint<'a, T>,
+}
+
+impl<'a, T> Normalise<'a, T> {
+    /// # Safety
+    /// Until it has run, nobody else uses the block's elements of `y`.
+    unsafe fn new(
+        x: &'a [T],
+        block: Block,
+        coefficients: [&'a [T]; 3],
+        floor: T,
+        y: &'a Disjoint<'_, T>,
+    ) -> Self {
+        Normalise { x, block, coefficients, floor, y }
+    }
+}
+
+impl<T: Float> WithSimd for Normalise<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let [a, b] = self.x.map(|x| x.chunks_exact(self.row));
-        let rows = a.zip(b).zip(self.out.chunks_exact_mut(self.row));
-        let [c0, c1, c2, c3, c4] = self.coefficients;
-        for (i, ((x, dy), out)) in rows.enumerate() {
-            if self.inner == 1 {
+        let floor = Vector::splat(simd, self.floor);
+        let [mean, scale, beta] = self.coefficients;
+        for row in 0..self.block.rows {
+            let range = self.block.row(row);
+            let x = &self.x[range.clone()];
+            // SAFETY: by the contract of `new`.
+            let y = unsafe { self.y.range(range) };
+            self.block.fetch_to_write(y);
+            if self.block.is_run {
+                let coefficients = splats(simd, self.coefficients);
                 map(
                     simd,
-                    [x, dy, c0, c1, c2, c3, c4],
-                    out,
+                    [x],
+                    y,
                     #[inline(always)]
-                    |[x, dy, c0, c1, c2, c3, c4]| self.f.apply([x, dy], [c0, c1, c2, c3, c4]),
+                    |[x]| normalised(x, coefficients, floor),
                 );
             } else {
-                let channel = (self.first + i) % c0.len();
-                let lanes = self.coefficients.map(|c| Vector::splat(simd, c[channel]));
                 map(
                     simd,
-                    [x, dy],
-                    out,
+                    [x, mean, scale, beta],
+                    y,
                     #[inline(always)]
-                    |x| self.f.apply(x, lanes),
+                    |[x, mean, scale, beta]| normalised(x, [mean, scale, beta], floor),
                 );
             }
         }
     }
+}
+
+/// The coefficients of a single channel.
+#[inline(always)]
+fn splats<T: Float, S: Simd, const C: usize>(
+    simd: S,
+    coefficients: [&[T]; C],
+) -> [Vector<T, S>; C] {
+    array::map(
+        coefficients,
+        #[inline(always)]
+        |c| Vector::splat(simd, c[0]),
+    )
+}
+
+/// What the backward of all blocks has in common.
+struct Backward<'a, T> {
+    x: &'a [T],
+    dy: &'a [T],
+    norm: &'a BatchNorm<'a, T>,
+    /// The share of the mean of a channel that an element has; 0 for given statistics.
+    share: f64,
+    dx: Disjoint<'a, T>,
+    dgamma: Disjoint<'a, T>,
+    dbeta: Disjoint<'a, T>,
 }
 
 fn backward<T: Float>(
@@ -242,37 +337,205 @@ fn backward<T: Float>(
     gradients: Gradients<'_, T>,
 ) {
     let Gradients { dx, dgamma, dbeta } = gradients;
-    let channels = split.axis;
     if x.is_empty() {
         // No elements, no gradient, although the statistics are NaN.
         dgamma.fill(T::ZERO);
         return dbeta.fill(T::ZERO);
     }
     let count = (split.outer * split.inner) as f64;
-    scratch::with(4 * channels, |scratch: &mut [T]| {
-        let (scratch, corrections) = scratch.split_at_mut(2 * channels);
-        let (mean, scale, beta) = coefficients(norm, scratch);
-        let (along_x, constant) = corrections.split_at_mut(channels);
-        // sums (2, channels): of dy, and of dy (x - mean)
-        scratch::with(2 * channels, |sums: &mut [f64]| {
-            let inputs = Inputs { x, dy, split, coefficients: [mean, scale, beta] };
-            match norm.relu {
-                true => inputs.sums::<true>(sums),
-                false => inputs.sums::<false>(sums),
-            }
-            for c in 0..channels {
-                let (sum, sum_x, rstd) = (sums[c], sums[channels + c], rstd(norm, c));
-                let share = if training { 1.0 / count } else { 0.0 };
-                dbeta[c] = T::from_f64(sum);
-                dgamma[c] = T::from_f64(sum_x * rstd);
-                along_x[c] = T::from_f64(-sum_x * rstd * rstd * share);
-                constant[c] = T::from_f64(-sum * share);
-            }
-        });
-        let coefficients = [mean, scale, beta, &*along_x, &*constant];
-        match norm.relu {
-            true => map_channels(split, [x, dy], coefficients, dx, Differentiate::<true>),
-            false => map_channels(split, [x, dy], coefficients, dx, Differentiate::<false>),
+    let backward = Backward {
+        x,
+        dy,
+        norm,
+        share: if training { 1.0 / count } else { 0.0 },
+        dx: Disjoint::new(dx),
+        dgamma: Disjoint::new(dgamma),
+        dbeta: Disjoint::new(dbeta),
+    };
+    match Blocks::of_channels::<T>(split) {
+        Some(blocks) => {
+            par::for_each(blocks.count(), 2 * x.len(), |index| {
+                backward.whole_channels(blocks.get(index));
+            });
         }
-    });
+        None => backward.in_two_passes(split),
+    }
+}
+
+impl<T: Float> Backward<'_, T> {
+    /// All of the backward, for channels whose elements are all in the block.
+    fn whole_channels(&self, block: Block) {
+        let channels = block.channels();
+        let count = channels.len();
+        let mut coefficients = [[T::ZERO; STRIP]; 4];
+        let [scale, beta, along_x, constant] = coefficients.each_mut().map(|c| &mut c[..count]);
+        let mean = &self.norm.mean[channels.clone()];
+        self.norm.affine().coefficients(
+            channels.start,
+            &self.norm.var[channels.clone()],
+            scale,
+            beta,
+        );
+        let (mut sum, mut sum_x) = ([0.0; STRIP], [0.0; STRIP]);
+        let (sum, sum_x) = (&mut sum[..count], &mut sum_x[..count]);
+        let floor = self.norm.affine().floor();
+        let inputs =
+            Inputs { x: self.x, dy: self.dy, block, coefficients: [mean, scale, beta], floor };
+        inputs.sums(sum, sum_x);
+        // SAFETY: each channel belongs to one block.
+        unsafe { self.finish(channels.start, sum, sum_x, along_x, constant) };
+        let coefficients = [mean, scale, beta, along_x, constant];
+        // SAFETY: each element belongs to one block.
+        arch::dispatch(unsafe { Differentiate::new(self, block, coefficients) });
+    }
+
+    /// The gradients of gamma and beta from the sums of the channels from the `first`-th on, and
+    /// the two coefficients of `dx` that depend on them.
+    ///
+    /// # Safety
+    /// Nobody else uses these channels of `dgamma` and `dbeta`.
+    unsafe fn finish(
+        &self,
+        first: usize,
+        sum: &[f64],
+        sum_x: &[f64],
+        along_x: &mut [T],
+        constant: &mut [T],
+    ) {
+        let channels = first..first + sum.len();
+        // SAFETY: by this function's contract.
+        let (dgamma, dbeta) =
+            unsafe { (self.dgamma.range(channels.clone()), self.dbeta.range(channels)) };
+        for i in 0..sum.len() {
+            let rstd = self.norm.affine().rstd(self.norm.var[first + i]);
+            dbeta[i] = T::from_f64(sum[i]);
+            dgamma[i] = T::from_f64(sum_x[i] * rstd);
+            along_x[i] = T::from_f64(-sum_x[i] * rstd * rstd * self.share);
+            constant[i] = T::from_f64(-sum[i] * self.share);
+        }
+    }
+
+    /// The sums of all channels, then `dx`.
+    fn in_two_passes(&self, split: Split) {
+        let channels = split.axis;
+        scratch::with(4 * channels, |scratch: &mut [T]| {
+            let (coefficients, corrections) = scratch.split_at_mut(2 * channels);
+            let (scale, beta) = coefficients.split_at_mut(channels);
+            self.norm.affine().coefficients(0, self.norm.var, scale, beta);
+            let (along_x, constant) = corrections.split_at_mut(channels);
+            let coefficients = [self.norm.mean, scale, beta];
+            self.sums(split, coefficients, |sum, sum_x| {
+                // SAFETY: no task runs now.
+                unsafe { self.finish(0, sum, sum_x, along_x, constant) };
+            });
+            let [mean, scale, beta] = coefficients;
+            let coefficients = [mean, scale, beta, &*along_x, &*constant];
+            let blocks = Blocks::of_elements(split, TASK);
+            par::for_each(blocks.count(), self.x.len(), |index| {
+                let block = blocks.get(index);
+                let coefficients = coefficients.map(|c| &c[block.channels()]);
+                // SAFETY: each element belongs to one block.
+                arch::dispatch(unsafe { Differentiate::new(self, block, coefficients) });
+            });
+        });
+    }
+
+    /// Gives `use_them` the sums of all channels.
+    fn sums(&self, split: Split, coefficients: [&[T]; 3], use_them: impl FnOnce(&[f64], &[f64])) {
+        let channels = split.axis;
+        let blocks = Blocks::of_parts(split, PART);
+        let floor = self.norm.affine().floor();
+        // partial (part, 2, channels)
+        scratch::with(blocks.parts() * 2 * channels, |partial: &mut [f64]| {
+            let shared = Disjoint::new(partial);
+            par::for_each(blocks.count(), self.x.len(), |index| {
+                let block = blocks.get(index);
+                let of = block.channels();
+                let start = index / blocks.strips() * 2 * channels;
+                // SAFETY: each strip of each part belongs to one block.
+                let (sum, sum_x) = unsafe {
+                    (
+                        shared.range(start + of.start..start + of.end),
+                        shared.range(start + channels + of.start..start + channels + of.end),
+                    )
+                };
+                let coefficients = coefficients.map(|c| &c[of.clone()]);
+                Inputs { x: self.x, dy: self.dy, block, coefficients, floor }.sums(sum, sum_x);
+            });
+            let (total, parts) = partial.split_at_mut(2 * channels);
+            for part in parts.chunks_exact(2 * channels) {
+                for (total, &part) in total.iter_mut().zip(part) {
+                    *total += part;
+                }
+            }
+            let (sum, sum_x) = total.split_at(channels);
+            use_them(sum, sum_x);
+        });
+    }
+}
+
+/// `scale (dy + (x - mean) along_x + constant)`, with `dy` where `y` is above the floor.
+#[inline(always)]
+fn differentiated<T: Float, S: Simd>(
+    [x, dy]: [Vector<T, S>; 2],
+    [mean, scale, beta, along_x, constant]: [Vector<T, S>; 5],
+    floor: Vector<T, S>,
+) -> Vector<T, S> {
+    let d = x - mean;
+    let y = d * scale + beta;
+    let dy = y.less_equal(floor).select(dy.same(T::ZERO), dy);
+    scale * (dy + d.mul_add(along_x, constant))
+}
+
+/// [`differentiated`] for a block: `dx`.
+struct Differentiate<'a, T> {
+    of: &'a Backward<'a, T>,
+    block: Block,
+    /// Mean, scale, beta, `along_x` and `constant` of the block's channels.
+    coefficients: [&'a [T]; 5],
+}
+
+impl<'a, T> Differentiate<'a, T> {
+    /// # Safety
+    /// Until it has run, nobody else uses the block's elements of `dx`.
+    unsafe fn new(of: &'a Backward<'_, T>, block: Block, coefficients: [&'a [T]; 5]) -> Self {
+        Differentiate { of, block, coefficients }
+    }
+}
+
+impl<T: Float> WithSimd for Differentiate<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let floor = Vector::splat(simd, self.of.norm.affine().floor());
+        let [c0, c1, c2, c3, c4] = self.coefficients;
+        for row in 0..self.block.rows {
+            let range = self.block.row(row);
+            let (x, dy) = (&self.of.x[range.clone()], &self.of.dy[range.clone()]);
+            // SAFETY: by the contract of `new`.
+            let dx = unsafe { self.of.dx.range(range) };
+            self.block.fetch_to_write(dx);
+            if self.block.is_run {
+                let coefficients = splats(simd, self.coefficients);
+                map(
+                    simd,
+                    [x, dy],
+                    dx,
+                    #[inline(always)]
+                    |x| differentiated(x, coefficients, floor),
+                );
+            } else {
+                map(
+                    simd,
+                    [x, dy, c0, c1, c2, c3, c4],
+                    dx,
+                    #[inline(always)]
+                    |[x, dy, c0, c1, c2, c3, c4]| {
+                        differentiated([x, dy], [c0, c1, c2, c3, c4], floor)
+                    },
+                );
+            }
+        }
+    }
 }

@@ -9,9 +9,10 @@ use pulp::{Simd, WithSimd};
 use super::Gradients;
 use crate::disjoint::Disjoint;
 use crate::element::{Float, per_float};
+use crate::prefetch::NextRows;
 use crate::registers::{BLOCK, fold, map, sum};
 use crate::simd::Vector;
-use crate::{arch, par, scratch};
+use crate::{arch, array, par, scratch};
 
 /// Elements of a task of the forward.
 const TASK: usize = 16 * 1024;
@@ -139,7 +140,7 @@ fn forward_centered<T: Float>(
     mean: &mut [T],
     rstd: &mut [T],
 ) {
-    forward::<T, true>(x, cols, norm, y, mean, rstd);
+    forward(x, cols, norm, y, Some(mean), rstd);
 }
 
 fn forward_plain<T: Float>(
@@ -149,18 +150,21 @@ fn forward_plain<T: Float>(
     y: &mut [T],
     rstd: &mut [T],
 ) {
-    forward::<T, false>(x, cols, norm, y, &mut [], rstd);
+    forward(x, cols, norm, y, None, rstd);
 }
 
-fn forward<T: Float, const CENTERED: bool>(
+/// Rows are centered if means are asked for.
+fn forward<T: Float>(
     x: &[T],
     cols: usize,
     norm: &LayerNorm<'_, T>,
     y: &mut [T],
-    mean: &mut [T],
+    mean: Option<&mut [T]>,
     rstd: &mut [T],
 ) {
     let rows = rstd.len();
+    let centered = mean.is_some();
+    let mean = mean.unwrap_or_default();
     if cols == 0 {
         mean.fill(T::NAN);
         return rstd.fill(T::NAN);
@@ -174,13 +178,13 @@ fn forward<T: Float, const CENTERED: bool>(
             let (y, mean, rstd) = unsafe {
                 (
                     y.range(first * cols..end * cols),
-                    if CENTERED { mean.range(first..end) } else { &mut [] },
+                    if centered { mean.range(first..end) } else { &mut [] },
                     rstd.range(first..end),
                 )
             };
             let x = &x[first * cols..end * cols];
             let eps = norm.eps;
-            arch::dispatch(Forward::<T, CENTERED> { x, cols, gamma, beta, eps, y, mean, rstd });
+            arch::dispatch(Forward { x, cols, gamma, beta, eps, y, mean, rstd });
         });
     });
 }
@@ -201,18 +205,19 @@ fn with_parameters<T: Float, R>(
     })
 }
 
-struct Forward<'a, T, const CENTERED: bool> {
+struct Forward<'a, T> {
     x: &'a [T],
     cols: usize,
     gamma: &'a [T],
     beta: &'a [T],
     eps: f64,
     y: &'a mut [T],
+    /// Empty where rows are not centered.
     mean: &'a mut [T],
     rstd: &'a mut [T],
 }
 
-impl<T: Float, const CENTERED: bool> WithSimd for Forward<'_, T, CENTERED> {
+impl<T: Float> WithSimd for Forward<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -221,7 +226,7 @@ impl<T: Float, const CENTERED: bool> WithSimd for Forward<'_, T, CENTERED> {
         let rows = self.x.chunks_exact(cols).zip(self.y.chunks_exact_mut(cols));
         for (row, ((x, y), rstd)) in rows.zip(self.rstd).enumerate() {
             let mut center = T::ZERO;
-            if CENTERED {
+            if let Some(mean) = self.mean.get_mut(row) {
                 center = T::from_f64(
                     sum(
                         simd,
@@ -231,7 +236,7 @@ impl<T: Float, const CENTERED: bool> WithSimd for Forward<'_, T, CENTERED> {
                         |[x]| x,
                     ) / cols as f64,
                 );
-                self.mean[row] = center;
+                *mean = center;
             }
             let mean = Vector::splat(simd, center);
             let squares = sum(
@@ -246,12 +251,16 @@ impl<T: Float, const CENTERED: bool> WithSimd for Forward<'_, T, CENTERED> {
             );
             *rstd = T::from_f64(1.0 / (squares / cols as f64 + self.eps).sqrt());
             let scale = Vector::splat(simd, *rstd);
+            let next = NextRows::new([x], [&*y], cols);
             map(
                 simd,
                 [x, self.gamma, self.beta],
                 y,
                 #[inline(always)]
-                |[x, gamma, beta]| ((x - mean) * scale).mul_add(gamma, beta),
+                |[x, gamma, beta]| {
+                    next.ask(T::lanes::<S>());
+                    ((x - mean) * scale).mul_add(gamma, beta)
+                },
             );
         }
     }
@@ -266,7 +275,7 @@ fn backward_centered<T: Float>(
     gradients: Gradients<'_, T>,
 ) {
     let Gradients { dx, dgamma, dbeta } = gradients;
-    backward::<T, true>(x, dy, gamma, mean, rstd, dx, [dgamma, dbeta]);
+    backward(x, dy, gamma, Some(mean), rstd, dx, [dgamma, dbeta]);
 }
 
 fn backward_plain<T: Float>(
@@ -277,14 +286,14 @@ fn backward_plain<T: Float>(
     dx: &mut [T],
     dgamma: &mut [T],
 ) {
-    backward::<T, false>(x, dy, gamma, rstd, rstd, dx, [dgamma, &mut []]);
+    backward(x, dy, gamma, None, rstd, dx, [dgamma, &mut []]);
 }
 
-fn backward<T: Float, const CENTERED: bool>(
+fn backward<T: Float>(
     x: &[T],
     dy: &[T],
     gamma: Option<&[T]>,
-    mean: &[T],
+    mean: Option<&[T]>,
     rstd: &[T],
     dx: &mut [T],
     dparams: [&mut [T]; 2],
@@ -304,11 +313,11 @@ fn backward<T: Float, const CENTERED: bool>(
                 // SAFETY: each row belongs to one part.
                 let dx = unsafe { dx.range(first * cols..end * cols) };
                 let block = first * cols..end * cols;
-                arch::dispatch(Backward::<T, CENTERED> {
+                arch::dispatch(Backward {
                     x: &x[block.clone()],
                     dy: &dy[block],
                     gamma,
-                    mean: &mean[first..end],
+                    mean: mean.map(|mean| &mean[first..end]),
                     rstd: &rstd[first..end],
                     dx,
                     partial,
@@ -336,17 +345,17 @@ fn add_parts<T: Float>(partial: &[T], stride: usize, total: &mut [T]) {
     });
 }
 
-struct Backward<'a, T, const CENTERED: bool> {
+struct Backward<'a, T> {
     x: &'a [T],
     dy: &'a [T],
     gamma: &'a [T],
-    mean: &'a [T],
+    mean: Option<&'a [T]>,
     rstd: &'a [T],
     dx: &'a mut [T],
     partial: &'a mut [T],
 }
 
-impl<'a, T: Float, const CENTERED: bool> WithSimd for Backward<'a, T, CENTERED> {
+impl<'a, T: Float> WithSimd for Backward<'a, T> {
     type Output = ();
 
     #[inline(always)]
@@ -356,7 +365,8 @@ impl<'a, T: Float, const CENTERED: bool> WithSimd for Backward<'a, T, CENTERED> 
         dgamma.fill(T::ZERO);
         dbeta.fill(T::ZERO);
         let row_of = |row: usize| row * cols..(row + 1) * cols;
-        let mean_of = |row: usize| if CENTERED { self.mean[row] } else { T::ZERO };
+        let mean_of = |row: usize| self.mean.map_or(T::ZERO, |mean| mean[row]);
+        let centered = self.mean.is_some();
         let rows = self.rstd.len();
         let mut row = 0;
         while row < rows {
@@ -364,23 +374,16 @@ impl<'a, T: Float, const CENTERED: bool> WithSimd for Backward<'a, T, CENTERED> 
             for row in row..row + count {
                 let (x, dy) = (&self.x[row_of(row)], &self.dy[row_of(row)]);
                 let dx = &mut self.dx[row_of(row)];
-                row_gradient::<T, S, CENTERED>(
-                    simd,
-                    x,
-                    dy,
-                    self.gamma,
-                    mean_of(row),
-                    self.rstd[row],
-                    dx,
-                );
+                let statistics = (mean_of(row), self.rstd[row]);
+                row_gradient(simd, x, dy, self.gamma, statistics, centered, dx);
             }
             if count == 4 {
-                let of_rows = |all: &'a [T]| std::array::from_fn(|k| &all[row_of(row + k)]);
+                let of_rows = |all: &'a [T]| array::from_fn(|k| &all[row_of(row + k)]);
                 add_rows::<T, 4>(
                     of_rows(self.x),
                     of_rows(self.dy),
-                    std::array::from_fn(|k| mean_of(row + k)),
-                    std::array::from_fn(|k| self.rstd[row + k]),
+                    array::from_fn(|k| mean_of(row + k)),
+                    array::from_fn(|k| self.rstd[row + k]),
                     dgamma,
                     dbeta,
                 );
@@ -395,13 +398,13 @@ impl<'a, T: Float, const CENTERED: bool> WithSimd for Backward<'a, T, CENTERED> 
 
 /// `dx` of a row.
 #[inline(always)]
-fn row_gradient<T: Float, S: Simd, const CENTERED: bool>(
+fn row_gradient<T: Float, S: Simd>(
     simd: S,
     x: &[T],
     dy: &[T],
     gamma: &[T],
-    mean: T,
-    rstd: T,
+    (mean, rstd): (T, T),
+    centered: bool,
     dx: &mut [T],
 ) {
     let cols = x.len() as f64;
@@ -409,7 +412,11 @@ fn row_gradient<T: Float, S: Simd, const CENTERED: bool>(
     let (mean, rstd) = (Vector::splat(simd, mean), Vector::splat(simd, rstd));
     let (mut sum_g, mut sum_gx) = (0.0, 0.0);
     for start in (0..x.len()).step_by(BLOCK) {
-        let inputs = [x, dy, gamma].map(|x| &x[start..x.len().min(start + BLOCK)]);
+        let inputs = array::map(
+            [x, dy, gamma],
+            #[inline(always)]
+            |x| &x[start..x.len().min(start + BLOCK)],
+        );
         let [g, gx] = fold(
             simd,
             inputs,
@@ -427,15 +434,19 @@ fn row_gradient<T: Float, S: Simd, const CENTERED: bool>(
         sum_gx += gx.reduce_sum().to_f64();
     }
     // dx = rstd g - constant - (x - mean) along_x
-    let constant = if CENTERED { scale * sum_g / cols } else { 0.0 };
+    let constant = if centered { scale * sum_g / cols } else { 0.0 };
     let along_x = Vector::constant(simd, -scale * scale * scale * sum_gx / cols);
     let constant = Vector::constant(simd, constant);
+    let next = NextRows::new([x, dy], [&*dx], x.len());
     map(
         simd,
         [x, dy, gamma],
         dx,
         #[inline(always)]
-        |[x, dy, gamma]| (x - mean).mul_add(along_x, (dy * gamma).mul_add(rstd, -constant)),
+        |[x, dy, gamma]| {
+            next.ask(T::lanes::<S>());
+            (x - mean).mul_add(along_x, (dy * gamma).mul_add(rstd, -constant))
+        },
     );
 }
 
@@ -451,7 +462,8 @@ fn add_rows<T: Float, const R: usize>(
 ) {
     // Equal lengths, stated, spare the loop its bounds checks, without which it is vectorised.
     let n = dgamma.len();
-    let (dbeta, x, dy) = (&mut dbeta[..n], x.map(|x| &x[..n]), dy.map(|dy| &dy[..n]));
+    let (dbeta, x, dy) =
+        (&mut dbeta[..n], array::map(x, |x| &x[..n]), array::map(dy, |dy| &dy[..n]));
     for c in 0..n {
         let (mut sum_x, mut sum) = (dgamma[c], dbeta[c]);
         for row in 0..R {

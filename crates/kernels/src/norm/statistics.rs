@@ -4,26 +4,30 @@
 //!    `q = sum d^2`, `d = x - first`. Since the first row is one of the block, its distance from
 //!    the block's mean is part of the variance, and `q - s^2 / n` amplifies the rounding errors of
 //!    the two sums at most `n + 1` times, whatever the data: blocks are short.
-//! 2. Blocks are merged in `f64`, in order, by Chan's formula; so are parts of the rows that
+//! 2. Runs are summed in blocks of [`RUN`] elements, which stay in the L1 cache: first their mean,
+//!    then the distances from it.
+//! 3. Blocks are merged in `f64`, in order, by Chan's formula; so are parts of the rows that
 //!    threads share.
 
+use pulp::{Simd, WithSimd};
+
+use super::blocks::{Block, Blocks, STRIP, sum_columns};
 use crate::disjoint::Disjoint;
 use crate::element::{Float, per_float};
 use crate::reduce::Split;
+use crate::registers::{fold, sum};
+use crate::simd::Vector;
 use crate::{arch, par, scratch};
 
 /// Rows summed in `T`. Merging a block costs more than summing it, but at 128 rows an outlier in
 /// the first one costs three digits of the variance.
 const BLOCK: usize = 32;
 
-/// Elements of a run whose moments are found together, in the L1 cache.
+/// Elements of a run whose moments are found together.
 const RUN: usize = 2048;
 
 /// Rows of a part.
 const PART: usize = 1024;
-
-/// Columns of a strip.
-const STRIP: usize = 256;
 
 /// Mean and biased variance of each channel of `x [outer, axis, inner]`, channels along `axis`:
 /// over outer and inner. NaN without elements.
@@ -47,128 +51,110 @@ pub fn batch_statistics<T: Float>(x: &[T], split: Split, mean: &mut [T], var: &m
 }
 
 fn statistics<T: Float>(x: &[T], split: Split, mean: &mut [T], var: &mut [T]) {
-    if split.inner == 1 {
-        of_columns(x, split.axis, mean, var);
+    let blocks = Blocks::of_parts(split, PART);
+    let (parts, channels) = (blocks.parts(), split.axis);
+    if x.is_empty() {
+        mean.fill(T::NAN);
+        return var.fill(T::NAN);
+    }
+    // partial (part, mean and m2, channels)
+    scratch::with(parts * 2 * channels, |partial: &mut [f64]| {
+        let shared = Disjoint::new(partial);
+        par::for_each(blocks.count(), x.len() / 2, |index| {
+            let block = blocks.get(index);
+            let start = index / blocks.strips() * 2 * channels;
+            let of = block.channels();
+            // SAFETY: each strip of each part belongs to one block.
+            let (mean, m2) = unsafe {
+                (
+                    shared.range(start + of.start..start + of.end),
+                    shared.range(start + channels + of.start..start + channels + of.end),
+                )
+            };
+            moments(x, block, mean, m2);
+        });
+        let count = (split.outer * split.inner) as f64;
+        for (c, (mean, var)) in mean.iter_mut().zip(var).enumerate() {
+            let at = |part: usize| Moments {
+                mean: partial[part * 2 * channels + c],
+                m2: partial[(part * 2 + 1) * channels + c],
+            };
+            let mut all = at(0);
+            for part in 1..parts {
+                let n_b = PART.min(split.outer - part * PART) as f64;
+                all.merge((part * PART) as f64, n_b, at(part));
+            }
+            *mean = T::from_f64(all.mean);
+            *var = T::from_f64(all.m2 / count);
+        }
+    });
+}
+
+/// Mean and sum of squared distances from the mean, of the channels of a block.
+pub(super) fn moments<T: Float>(x: &[T], block: Block, mean: &mut [f64], m2: &mut [f64]) {
+    if block.is_run {
+        arch::dispatch(RunMoments { x, block, mean, m2 });
     } else {
-        of_runs(x, split, mean, var);
+        arch::dispatch(ColumnMoments { x, block, mean, m2 });
     }
 }
 
-/// Count, mean and sum of squared distances from the mean: of values seen so far.
+/// Mean and sum of squared distances from the mean.
 #[derive(Clone, Copy)]
 struct Moments {
     mean: f64,
     m2: f64,
 }
 
-/// Joins the moments of `n` values in `a` and of `n_b` values in `b`, channel by channel.
-#[inline(always)]
-fn merge(n: f64, a: &mut [Moments], n_b: f64, b: impl Fn(usize) -> Moments) {
-    let total = n + n_b;
-    let (mean_share, m2_share) = (n_b / total, n * n_b / total);
-    for (channel, a) in a.iter_mut().enumerate() {
-        let b = b(channel);
-        let delta = b.mean - a.mean;
-        a.mean += delta * mean_share;
-        a.m2 += b.m2 + delta * delta * m2_share;
+impl Moments {
+    /// Joins the moments of `n` values with those of `n_b` others.
+    #[inline(always)]
+    fn merge(&mut self, n: f64, n_b: f64, b: Moments) {
+        let total = n + n_b;
+        let delta = b.mean - self.mean;
+        self.mean += delta * (n_b / total);
+        self.m2 += b.m2 + delta * delta * (n * n_b / total);
     }
 }
 
-/// Channels along the last axis: `x [rows, channels]`.
-fn of_columns<T: Float>(x: &[T], channels: usize, mean: &mut [T], var: &mut [T]) {
-    let rows = x.len() / channels.max(1);
-    let parts = rows.div_ceil(PART);
-    if parts == 0 || channels == 0 {
-        mean.fill(T::NAN);
-        return var.fill(T::NAN);
-    }
-    let strips = channels.div_ceil(STRIP);
-    // partial (part, mean and m2, channels)
-    scratch::with(parts * 2 * channels, |partial: &mut [f64]| {
-        let shared = Disjoint::new(partial);
-        par::for_each(parts * strips, x.len() / 2, |unit| {
-            let (part, column) = (unit / strips, unit % strips * STRIP);
-            let width = STRIP.min(channels - column);
-            let rows = PART.min(rows - part * PART);
-            let x = &x[part * PART * channels + column..];
-            let start = part * 2 * channels + column;
-            // SAFETY: each strip of each part belongs to one unit.
-            let (mean, m2) = unsafe {
-                (
-                    shared.range(start..start + width),
-                    shared.range(start + channels..start + channels + width),
-                )
-            };
-            arch::dispatch(
+struct ColumnMoments<'a, T> {
+    x: &'a [T],
+    block: Block,
+    mean: &'a mut [f64],
+    m2: &'a mut [f64],
+}
+
+impl<T: Float> WithSimd for ColumnMoments<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Block { start, stride, rows, width, .. } = self.block;
+        let (mut s, mut q) = ([T::ZERO; STRIP], [T::ZERO; STRIP]);
+        let (s, q) = (&mut s[..width], &mut q[..width]);
+        self.mean.fill(0.0);
+        self.m2.fill(0.0);
+        let mut row = 0;
+        while row < rows {
+            let count = BLOCK.min(rows - row);
+            let first = &self.x[start + row * stride..][..width];
+            // The block's other rows, and those behind it, to be prefetched.
+            let rest = self.x.get(start + (row + 1) * stride..).unwrap_or_default();
+            sum_columns(
+                simd,
+                [rest],
+                (count - 1, stride),
+                [first],
+                [s, q],
                 #[inline(always)]
-                || part_of_columns(x, channels, rows, mean, m2),
+                |[s, q], [x], [first]| {
+                    let d = x - first;
+                    [s + d, d.mul_add(d, q)]
+                },
             );
-        });
-        for (c, (mean, var)) in mean.iter_mut().zip(var).enumerate() {
-            let at = |part: usize| Moments {
-                mean: partial[part * 2 * channels + c],
-                m2: partial[(part * 2 + 1) * channels + c],
-            };
-            let mut all = [at(0)];
-            for part in 1..parts {
-                let n_b = PART.min(rows - part * PART) as f64;
-                merge((part * PART) as f64, &mut all, n_b, |_| at(part));
-            }
-            *mean = T::from_f64(all[0].mean);
-            *var = T::from_f64(all[0].m2 / rows as f64);
+            merge_block(row as f64, count as f64, first, s, q, self.mean, self.m2);
+            row += count;
         }
-    });
-}
-
-/// Moments of the first `mean.len()` columns of rows that begin `stride` apart.
-#[inline(always)]
-fn part_of_columns<T: Float>(
-    x: &[T],
-    stride: usize,
-    rows: usize,
-    mean: &mut [f64],
-    m2: &mut [f64],
-) {
-    let width = mean.len();
-    mean.fill(0.0);
-    m2.fill(0.0);
-    let (mut s, mut q) = ([T::ZERO; STRIP], [T::ZERO; STRIP]);
-    let (s, q) = (&mut s[..width], &mut q[..width]);
-    let mut row = 0;
-    while row < rows {
-        let count = BLOCK.min(rows - row);
-        let x = &x[row * stride..];
-        let first = &x[..width];
-        s.fill(T::ZERO);
-        q.fill(T::ZERO);
-        let mut i = 1;
-        while i + 8 <= count {
-            let x = std::array::from_fn(|k| &x[(i + k) * stride..][..width]);
-            add_rows::<T, 8>(x, first, s, q);
-            i += 8;
-        }
-        for i in i..count {
-            add_rows([&x[i * stride..][..width]], first, s, q);
-        }
-        merge_block(row as f64, count as f64, first, s, q, mean, m2);
-        row += count;
-    }
-}
-
-/// `s += d`, `q += d^2` with `d = x - first`, for R rows.
-#[inline(always)]
-fn add_rows<T: Float, const R: usize>(x: [&[T]; R], first: &[T], s: &mut [T], q: &mut [T]) {
-    // Equal lengths, stated, spare the loop its bounds checks, without which it is vectorised.
-    let n = s.len();
-    let (q, first, x) = (&mut q[..n], &first[..n], x.map(|x| &x[..n]));
-    for c in 0..n {
-        let (mut sum, mut squares) = (s[c], q[c]);
-        for x in x {
-            let d = x[c] - first[c];
-            sum += d;
-            squares += d * d;
-        }
-        (s[c], q[c]) = (sum, squares);
     }
 }
 
@@ -194,58 +180,57 @@ fn merge_block<T: Float>(
     }
 }
 
-/// Channels with contiguous runs of `inner` elements: `x [outer, channels, inner]`.
-fn of_runs<T: Float>(x: &[T], split: Split, mean: &mut [T], var: &mut [T]) {
-    let Split { outer, axis: channels, inner } = split;
-    let count = (outer * inner) as f64;
-    par::chunks_mut2((mean, 1), (var, 1), x.len() / 2, |channel, mean, var| {
-        arch::dispatch(
-            #[inline(always)]
-            || {
-                let mut all = [Moments { mean: 0.0, m2: 0.0 }];
-                let mut n = 0.0;
-                for o in 0..outer {
-                    let run = &x[(o * channels + channel) * inner..][..inner];
-                    for block in run.chunks(RUN) {
-                        let moments = block_moments(block);
-                        merge(n, &mut all, block.len() as f64, |_| moments);
-                        n += block.len() as f64;
-                    }
-                }
-                let none = if n == 0.0 { f64::NAN } else { 0.0 };
-                mean[0] = T::from_f64(all[0].mean + none);
-                var[0] = T::from_f64(all[0].m2 / count);
-            },
-        );
-    });
+struct RunMoments<'a, T> {
+    x: &'a [T],
+    block: Block,
+    mean: &'a mut [f64],
+    m2: &'a mut [f64],
 }
 
-/// Elements of a run that are summed side by side.
-const LANES: usize = 64;
+impl<T: Float> WithSimd for RunMoments<'_, T> {
+    type Output = ();
 
-/// Two passes over a block in the L1 cache: the mean, then distances from it.
-#[inline(always)]
-fn block_moments<T: Float>(block: &[T]) -> Moments {
-    let n = block.len() as f64;
-    let mean = lane_sum(block, |x| x) / n;
-    let center = T::from_f64(mean);
-    // The rounding of the center is made good by the sum of distances, which would be 0.
-    let rest = lane_sum(block, |x| x - center);
-    let m2 = lane_sum(block, |x| (x - center) * (x - center));
-    Moments { mean: center.to_f64() + rest / n, m2: m2 - rest * rest / n }
-}
-
-#[inline(always)]
-fn lane_sum<T: Float>(block: &[T], f: impl Fn(T) -> T) -> f64 {
-    let mut lanes = [T::ZERO; LANES];
-    let (chunks, rest) = block.as_chunks::<LANES>();
-    for chunk in chunks {
-        for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane += f(x);
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let mut all = Moments { mean: 0.0, m2: 0.0 };
+        let mut n = 0.0;
+        for row in 0..self.block.rows {
+            for x in self.x[self.block.row(row)].chunks(RUN) {
+                all.merge(n, x.len() as f64, run_moments(simd, x));
+                n += x.len() as f64;
+            }
         }
+        (self.mean[0], self.m2[0]) = (all.mean, all.m2);
     }
-    for (lane, &x) in lanes.iter_mut().zip(rest) {
-        *lane += f(x);
-    }
-    lanes.iter().map(|lane| lane.to_f64()).sum()
+}
+
+/// Two passes over a part of a run in the L1 cache: the mean, then distances from it.
+#[inline(always)]
+fn run_moments<T: Float, S: Simd>(simd: S, x: &[T]) -> Moments {
+    let n = x.len() as f64;
+    let total = sum(
+        simd,
+        [x],
+        [T::ZERO],
+        #[inline(always)]
+        |[x]| x,
+    );
+    let center = T::from_f64(total / n);
+    let at = Vector::splat(simd, center);
+    let [s, q] = fold(
+        simd,
+        [x],
+        [center],
+        [Vector::splat(simd, T::ZERO); 2],
+        #[inline(always)]
+        |[s, q], [x]| {
+            let d = x - at;
+            [s + d, d.mul_add(d, q)]
+        },
+        #[inline(always)]
+        |a, b| a + b,
+    );
+    // The rounding of the center is made good by the sum of distances, which would be 0.
+    let (s, q) = (s.reduce_sum().to_f64(), q.reduce_sum().to_f64());
+    Moments { mean: center.to_f64() + s / n, m2: q - s * s / n }
 }

@@ -83,7 +83,16 @@ fn check_batch_norm<T: Float>(split: Split, relu: bool, training: bool, seed: u6
     // With few elements a channel's variance may be tiny and amplifies errors.
     let rstd = wide_var.iter().map(|v| 1.0 / (v + 1e-5).sqrt()).fold(1.0, f64::max);
     let mut y = vec![T::ONE; x.len()];
-    batch_norm(&narrow::<T>(&x), split, &norm, &mut y);
+    if training {
+        let affine = Affine { gamma: Some(&gamma_t), beta: Some(&beta_t), eps: 1e-5, relu };
+        let (mut own_mean, mut own_var) = (mean.clone(), var.clone());
+        let x = narrow::<T>(&x);
+        batch_norm_training(&x, split, &affine, &mut y, &mut own_mean, &mut own_var);
+        assert_within(("mean", context), &own_mean, &wide_mean, |_| 40.0 * eps);
+        assert_within(("var", context), &own_var, &wide_var, |i| 100.0 * eps * wide_var[i] + eps);
+    } else {
+        batch_norm(&narrow::<T>(&x), split, &norm, &mut y);
+    }
     let given = (!training).then_some(&given);
     let want = naive_batch_norm(&x, split, &gamma, &beta, relu, given);
     assert_within(("y", context), &y, &want, |_| 400.0 * eps * rstd);
@@ -213,8 +222,12 @@ proptest! {
 #[test]
 fn large_inputs_equal_their_twins() {
     on_each_isa(|_| {
-        for (outer, axis, inner) in [(2100, 300, 1), (3000, 5, 1), (3, 4, 5000)] {
-            check_batch_norm::<f32>(Split { outer, axis, inner }, true, true, 1);
+        // Whole channels in the cache, and in parts; the first with a strip that ends early.
+        let splits = [(300, 300, 1), (2100, 300, 1), (3000, 5, 1), (3, 4, 5000), (30, 2, 5000)];
+        for (outer, axis, inner) in splits {
+            for training in [true, false] {
+                check_batch_norm::<f32>(Split { outer, axis, inner }, true, training, 1);
+            }
         }
         check_layer_norm::<f32>(3, 5000, true, true, 1);
         check_layer_norm::<f32>(300, 70, true, false, 2);
@@ -246,9 +259,8 @@ fn variance_survives_outliers_and_offsets() {
 fn threads_do_not_change_bits() {
     let x: Vec<f32> = values(3000 * 100, 1);
     let dy: Vec<f32> = values(3000 * 100, 2);
-    for split in
-        [Split { outer: 3000, axis: 100, inner: 1 }, Split { outer: 3, axis: 10, inner: 10_000 }]
-    {
+    for (outer, axis, inner) in [(3000, 100, 1), (1000, 300, 1), (3, 10, 10_000), (30, 2, 5000)] {
+        let split = Split { outer, axis, inner };
         let channels = split.axis;
         assert_same_on_threads(|| {
             let (mut mean, mut var) = (vec![0.0; channels], vec![0.0; channels]);
@@ -260,6 +272,10 @@ fn threads_do_not_change_bits() {
             batch_norm(&x, split, &norm, &mut y);
             let gradients = Gradients { dx: &mut dx, dgamma: &mut dgamma, dbeta: &mut dbeta };
             batch_norm_backward(&x, &dy, split, &norm, true, gradients);
+            let mut trained = vec![0.0; x.len()];
+            let affine = Affine { gamma, beta, eps: 1e-5, relu: true };
+            batch_norm_training(&x, split, &affine, &mut trained, &mut mean, &mut var);
+            assert_eq!(bits(&trained), bits(&y));
             (bits(&y), bits(&dx), bits(&dgamma), bits(&dbeta))
         });
     }

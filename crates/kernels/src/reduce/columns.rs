@@ -12,7 +12,7 @@ use super::Split;
 use super::fold::Fold;
 use crate::disjoint::Disjoint;
 use crate::element::Float;
-use crate::{arch, par, scratch};
+use crate::{arch, array, par, scratch};
 
 /// Columns of a unit.
 const STRIP: usize = 512;
@@ -29,13 +29,8 @@ const WIDE: usize = 64;
 /// Elements of a task, which runs several units if they are small.
 const TASK: usize = 16 * 1024;
 
-/// `out[o, i] = finish(fold of x[o, .., i])`, for an axis that is not empty.
-pub(super) fn reduce<T: Float, F: Fold<T>>(
-    x: &[T],
-    split: Split,
-    out: &mut [T],
-    finish: impl Fn(f64) -> f64 + Sync,
-) {
+/// `out[o, i] = fold of x[o, .., i] / divisor`, for an axis that is not empty.
+pub(super) fn reduce<T: Float, F: Fold<T>>(x: &[T], split: Split, out: &mut [T], divisor: f64) {
     let inner = split.inner;
     let parts = split.axis.div_ceil(PART);
     if parts == 1 {
@@ -45,7 +40,7 @@ pub(super) fn reduce<T: Float, F: Fold<T>>(
             // SAFETY: with one part, each strip of the result belongs to one unit.
             let out = unsafe { out.range(start..start + total.len()) };
             for (out, &total) in out.iter_mut().zip(total) {
-                *out = T::from_f64(finish(total));
+                *out = T::from_f64(total / divisor);
             }
         });
     }
@@ -66,7 +61,7 @@ pub(super) fn reduce<T: Float, F: Fold<T>>(
                 }
             }
             for (out, &total) in out.iter_mut().zip(&*total) {
-                *out = T::from_f64(finish(total));
+                *out = T::from_f64(total / divisor);
             }
         }
     });
@@ -122,11 +117,18 @@ fn fold_rows<T: Float, F: Fold<T>>(x: &[T], stride: usize, rows: usize, total: &
     while row < rows {
         let count = BLOCK.min(rows - row);
         let x = &x[row * stride..];
-        if width == stride && width < WIDE {
-            fold_narrow::<T, F>(&x[..count * width], width, &mut partial);
-        } else {
-            partial[..width].fill(F::start());
-            fold_block::<T, F>(x, stride, count, &mut partial[..width]);
+        // Short rows side by side, as one wide row.
+        let copies = if width == stride && width < WIDE { WIDE / width } else { 1 };
+        let wide = copies * width;
+        partial[..wide].fill(F::start());
+        let step = if copies > 1 { wide } else { stride };
+        fold_block::<T, F>(x, step, count / copies, &mut partial[..wide]);
+        if copies > 1 {
+            join_copies::<T, F>(
+                &x[count / copies * wide..count * width],
+                width,
+                &mut partial[..wide],
+            );
         }
         for (total, &partial) in total.iter_mut().zip(&partial) {
             *total = F::merge(*total, partial.to_f64());
@@ -135,17 +137,13 @@ fn fold_rows<T: Float, F: Fold<T>>(x: &[T], stride: usize, rows: usize, total: &
     }
 }
 
-/// Folds whole rows of `width < WIDE` elements into `partial[..width]`.
+/// Joins rows folded side by side, and those left over, `rest`, into `partial[..width]`.
 #[inline(always)]
-fn fold_narrow<T: Float, F: Fold<T>>(x: &[T], width: usize, partial: &mut [T; STRIP]) {
-    let wide = WIDE / width * width;
-    partial[..wide].fill(F::start());
-    fold_block::<T, F>(x, wide, x.len() / wide, &mut partial[..wide]);
-    let rest = x.len() / wide * wide;
-    for (partial, &x) in partial.iter_mut().zip(&x[rest..]) {
+fn join_copies<T: Float, F: Fold<T>>(rest: &[T], width: usize, partial: &mut [T]) {
+    for (partial, &x) in partial.iter_mut().zip(rest) {
         *partial = F::step(*partial, x);
     }
-    let (first, copies) = partial[..wide].split_at_mut(width);
+    let (first, copies) = partial.split_at_mut(width);
     for copy in copies.chunks_exact(width) {
         for (first, &copy) in first.iter_mut().zip(copy) {
             *first = F::join(*first, copy);
@@ -159,7 +157,7 @@ fn fold_block<T: Float, F: Fold<T>>(x: &[T], stride: usize, rows: usize, partial
     let width = partial.len();
     let mut row = 0;
     while row + 8 <= rows {
-        let x: [&[T]; 8] = std::array::from_fn(|i| &x[(row + i) * stride..][..width]);
+        let x: [&[T]; 8] = array::from_fn(|i| &x[(row + i) * stride..][..width]);
         for (column, partial) in partial.iter_mut().enumerate() {
             *partial = x.iter().fold(*partial, |p, x| F::step(p, x[column]));
         }

@@ -158,42 +158,37 @@ fn check_axis(kernel: &str, split: Split) {
 }
 
 fn sum_split<T: Float>(x: &[T], split: Split, out: &mut [T]) {
-    reduce::<T, Sum>(x, split, out, |total| total);
+    reduce::<T, Sum>(x, split, out, 1.0);
 }
 
 fn mean_split<T: Float>(x: &[T], split: Split, out: &mut [T]) {
-    let count = split.axis as f64;
-    reduce::<T, Sum>(x, split, out, move |total| total / count);
+    reduce::<T, Sum>(x, split, out, split.axis as f64);
 }
 
 fn sum_squares_split<T: Float>(x: &[T], split: Split, out: &mut [T]) {
-    reduce::<T, SumSquares>(x, split, out, |total| total);
+    reduce::<T, SumSquares>(x, split, out, 1.0);
 }
 
 fn prod_split<T: Float>(x: &[T], split: Split, out: &mut [T]) {
-    reduce::<T, Prod>(x, split, out, |total| total);
+    reduce::<T, Prod>(x, split, out, 1.0);
 }
 
 fn max_split<T: Float>(x: &[T], split: Split, out: &mut [T]) {
-    reduce::<T, Max>(x, split, out, |total| total);
+    reduce::<T, Max>(x, split, out, 1.0);
 }
 
 fn min_split<T: Float>(x: &[T], split: Split, out: &mut [T]) {
-    reduce::<T, Min>(x, split, out, |total| total);
+    reduce::<T, Min>(x, split, out, 1.0);
 }
 
-fn reduce<T: Float, F: Fold<T>>(
-    x: &[T],
-    split: Split,
-    out: &mut [T],
-    finish: impl Fn(f64) -> f64 + Sync,
-) {
+/// The fold along the axis over `divisor`.
+fn reduce<T: Float, F: Fold<T>>(x: &[T], split: Split, out: &mut [T], divisor: f64) {
     if out.is_empty() {
     } else if split.axis == 0 {
-        out.fill(T::from_f64(finish(F::start().to_f64())));
+        out.fill(T::from_f64(F::start().to_f64() / divisor));
     } else if split.inner == 1 {
-        rows::reduce::<T, F>(x, split.axis, out, finish);
+        rows::reduce::<T, F>(x, split.axis, out, divisor);
     } else {
-        columns::reduce::<T, F>(x, split, out, finish);
+        columns::reduce::<T, F>(x, split, out, divisor);
     }
 }

@@ -13,64 +13,65 @@ const LANES: usize = 64;
 /// Elements folded in `T` before they are widened.
 const BLOCK: usize = 4096;
 
+/// Rows whose folds wait side by side to be stored.
+const GROUP: usize = 128;
+
 /// Elements of one task.
 const TASK: usize = 4 * BLOCK;
 
-/// `out[r] = finish(fold of row r)` for rows of `cols > 0` elements.
-pub(super) fn reduce<T: Float, F: Fold<T>>(
-    x: &[T],
-    cols: usize,
-    out: &mut [T],
-    finish: impl Fn(f64) -> f64 + Sync,
-) {
+/// `out[r] = fold of row r / divisor` for rows of `cols > 0` elements.
+pub(super) fn reduce<T: Float, F: Fold<T>>(x: &[T], cols: usize, out: &mut [T], divisor: f64) {
     let work = x.len() / 8;
     if cols >= 4 * TASK {
         for (row, out) in x.chunks_exact(cols).zip(out) {
-            let total = par::reduce(
-                cols.div_ceil(TASK),
-                cols / 8,
-                |index| {
-                    let task = &row[index * TASK..cols.min((index + 1) * TASK)];
-                    arch::dispatch(
-                        #[inline(always)]
-                        || fold_row::<T, F>(task),
-                    )
-                },
-                F::merge,
-            );
-            *out = T::from_f64(finish(total.expect("a row has elements")));
+            let part = |index: usize| {
+                let part = &row[index * TASK..cols.min((index + 1) * TASK)];
+                let mut total = [0.0];
+                fold_rows::<T, F>(part, part.len(), &mut total);
+                total[0]
+            };
+            let total = par::reduce(cols.div_ceil(TASK), cols / 8, part, F::merge);
+            *out = T::from_f64(total.expect("a row has elements") / divisor);
         }
         return;
     }
     let rows = TASK.div_ceil(cols);
     par::chunks_mut(out, rows, work, |index, out| {
         let x = &x[index * rows * cols..][..out.len() * cols];
-        arch::dispatch(
-            #[inline(always)]
-            || {
-                for (row, out) in x.chunks_exact(cols).zip(out) {
-                    *out = T::from_f64(finish(fold_row::<T, F>(row)));
-                }
-            },
-        );
+        let mut totals = [0.0; GROUP];
+        for (x, out) in x.chunks(GROUP * cols).zip(out.chunks_mut(GROUP)) {
+            fold_rows::<T, F>(x, cols, &mut totals);
+            for (out, &total) in out.iter_mut().zip(&totals) {
+                *out = T::from_f64(total / divisor);
+            }
+        }
     });
+}
+
+/// The fold of each row of `cols` elements of `x`.
+#[inline(never)]
+fn fold_rows<T: Float, F: Fold<T>>(x: &[T], cols: usize, totals: &mut [f64]) {
+    arch::dispatch(
+        #[inline(always)]
+        || {
+            for (row, total) in x.chunks_exact(cols).zip(totals) {
+                *total = F::start().to_f64();
+                for block in row.chunks(BLOCK) {
+                    *total = F::merge(*total, fold_block::<T, F>(block).to_f64());
+                }
+            }
+        },
+    );
 }
 
 /// The sum of squares of a slice, on this thread, in any instruction set.
 pub(crate) fn block_sum_squares<T: Float>(x: &[T]) -> f64 {
-    arch::dispatch(
-        #[inline(always)]
-        || fold_row::<T, SumSquares>(x),
-    )
-}
-
-#[inline(always)]
-fn fold_row<T: Float, F: Fold<T>>(row: &[T]) -> f64 {
-    let mut total = F::start().to_f64();
-    for block in row.chunks(BLOCK) {
-        total = F::merge(total, fold_block::<T, F>(block).to_f64());
+    if x.is_empty() {
+        return 0.0;
     }
-    total
+    let mut total = [0.0];
+    fold_rows::<T, SumSquares>(x, x.len(), &mut total);
+    total[0]
 }
 
 #[inline(always)]
