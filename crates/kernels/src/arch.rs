@@ -119,6 +119,24 @@ pub fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
     }
 }
 
+/// [`dispatch`] of a closure that is compiled into the code of every instruction set.
+///
+/// A closure given to [`dispatch`] is called through an adapter, which the compiler may share
+/// between the sets and then compiles for the lowest of them; here the closure, marked
+/// `#[inline(always)]`, is called itself.
+#[inline]
+pub fn inlined<R>(body: impl FnMut() -> R) -> R {
+    struct Body<F>(F);
+    impl<R, F: FnMut() -> R> WithSimd for Body<F> {
+        type Output = R;
+        #[inline(always)]
+        fn with_simd<S: Simd>(mut self, _: S) -> R {
+            (self.0)()
+        }
+    }
+    dispatch(Body(body))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
