@@ -46,6 +46,20 @@ fn row_5_1_gradient_descent() {
 }
 
 #[test]
+fn row_5_2_newton() {
+    let start: Real = Tensor::from(START);
+    // The minimum is at zero.
+    all_close(&newton_step(quadratic, &start, 1.0), &Tensor::zeros([3]), 1e-13);
+    all_close(&newton_step(quadratic, &start, 0.5), &(&start * 0.5), 1e-13);
+    // The Hessian, by differentiating twice, and the same step by its inverse.
+    let h = hessian(quadratic, &start);
+    all_close(&h, &(Tensor::eye(3) * Tensor::from(CURVATURE)), 1e-14);
+    let inverse: Real = Tensor::eye(3) / Tensor::from(CURVATURE);
+    let g = grad(quadratic, &start).reshape([3, 1]);
+    all_close(&inverse.matmul(&g).reshape([3]), &start, 1e-14);
+}
+
+#[test]
 fn row_5_3_momentum_as_a_moving_average() {
     check_trajectory(momentum(0.9, MomentumForm::Ema), 0.1, |_, g, [u, _]| {
         *u = 0.9 * *u + 0.1 * g;

@@ -11,6 +11,7 @@ pub mod optim;
 mod pass;
 mod penalty;
 pub mod schedule;
+pub mod solve;
 
 /// Implements [`Module`](backstitch_tensor::Module) for a model.
 ///
@@ -60,3 +61,4 @@ pub use optim::*;
 pub use pass::{Pass, Statistics};
 pub use penalty::{l1_penalty, l2_penalty};
 pub use schedule::*;
+pub use solve::*;

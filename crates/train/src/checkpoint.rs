@@ -108,7 +108,12 @@ impl Checkpoint {
 
     /// Adds what an optimizer remembers, under `name`.
     pub fn put_optimizer<T: Float>(&mut self, name: &str, optimizer: &impl Optimizer<T>) {
-        let state = optimizer.state();
+        self.put_optimizer_state(name, &optimizer.state());
+    }
+
+    /// Adds the state of an optimizer that takes steps of its own kind, such as
+    /// [`Lbfgs`](backstitch_nn::Lbfgs), under `name`.
+    pub fn put_optimizer_state<T: Float>(&mut self, name: &str, state: &OptimizerState<T>) {
         for (own, x) in &state.tensors {
             self.put_tensor(join(name, &format!("tensors.{own}")), x);
         }
@@ -276,6 +281,15 @@ impl Checkpoint {
         optimizer: &mut impl Optimizer<T>,
         model: &dyn Module<T>,
     ) -> Result<(), Error> {
+        let loaded = optimizer.load_state(model, &self.optimizer_state(name)?);
+        loaded.map_err(|error| Error::mismatch(name, "a state that fits", error.to_string()))
+    }
+
+    /// The state of an optimizer; empty where there is none of this name.
+    ///
+    /// # Errors
+    /// When a tensor of it has another element type.
+    pub fn optimizer_state<T: Float>(&self, name: &str) -> Result<OptimizerState<T>, Error> {
         let mut state = OptimizerState { tensors: BTreeMap::new(), steps: BTreeMap::new() };
         let (tensors, steps) = (join(name, "tensors."), join(name, "steps."));
         for full in self.names() {
@@ -286,8 +300,7 @@ impl Checkpoint {
                 state.steps.insert(own.to_string(), count);
             }
         }
-        let loaded = optimizer.load_state(model, &state);
-        loaded.map_err(|error| Error::mismatch(name, "a state that fits", error.to_string()))
+        Ok(state)
     }
 
     fn entry(&self, name: &str) -> Result<&Entry, Error> {
@@ -461,6 +474,23 @@ mod tests {
         other.0.set(&Tensor::from([3.0]));
         let error = saved.load_module::<f32>("model", &mut other.1).unwrap_err().to_string();
         assert!(error.contains("unexpected 0"), "{error}");
+    }
+
+    #[test]
+    fn an_lbfgs_goes_on_from_its_state() {
+        use backstitch_nn::{Lbfgs, LbfgsConfig};
+        let loss = |w: &Param<f64>| (w.square() * Tensor::from([1.0, 30.0])).sum();
+        let lbfgs = || Lbfgs::new(LbfgsConfig { max_iter: 2, ..LbfgsConfig::default() });
+        let (mut w, mut optimizer) = (Param::new(Tensor::from([3.0, -1.0])), lbfgs());
+        optimizer.step(&mut w, 0.5, loss);
+        let mut saved = Checkpoint::new("test 1");
+        saved.put_optimizer_state("lbfgs", &optimizer.state());
+        let loaded = Checkpoint::parse(&saved.to_bytes(), "test 1").unwrap();
+        let (mut again, mut resumed) = (w.clone(), lbfgs());
+        resumed.load_state(&again, &loaded.optimizer_state("lbfgs").unwrap()).unwrap();
+        optimizer.step(&mut w, 0.5, loss);
+        resumed.step(&mut again, 0.5, loss);
+        assert_eq!(w.to_vec(), again.to_vec());
     }
 
     #[test]

@@ -145,7 +145,7 @@ impl<A: Algorithm<T>, T: Float> Descent<A, T> {
     fn now(&self, memory: &Memory<T>, lr: f64) -> Now {
         let group = memory.group.map(|idx| &self.groups[idx]);
         Now {
-            t: memory.steps + 1,
+            t: memory.steps.saturating_add(1),
             lr: lr * group.map_or(1.0, |group| group.lr_factor),
             weight_decay: group
                 .and_then(|group| group.weight_decay)

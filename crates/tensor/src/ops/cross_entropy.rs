@@ -86,6 +86,9 @@ impl<T: Float> Tensor<T> {
     /// # Shape
     /// As [`Tensor::cross_entropy`]; without reduction the result has the labels' shape.
     ///
+    /// # Gradient
+    /// For the logits, and for the class weights.
+    ///
     /// # Numerics
     /// The mean over no samples is NaN.
     ///
@@ -101,17 +104,18 @@ impl<T: Float> Tensor<T> {
         let labels = labels.contiguous();
         let rows = class_last(self);
         or_panic(check_labels(labels.as_slice().expect("made contiguous"), &rows, options));
-        let count = counted(&labels, options);
-        let loss = apply_fused(
-            CrossEntropyLabels {
-                labels: labels.clone(),
-                options: options.clone(),
-                saved: Tensor::default(),
-            },
-            [&rows],
-        );
+        let op = CrossEntropyLabels {
+            labels: labels.clone(),
+            label_smoothing: options.label_smoothing,
+            ignore_index: options.ignore_index,
+            saved: Tensor::default(),
+        };
+        let loss = match &options.weights {
+            Some(weights) => apply_fused(op, [&rows, weights]),
+            None => apply_fused(op, [&rows]),
+        };
         match options.reduction {
-            Reduction::Mean => loss.sum() * (T::ONE / T::from_f64(count)),
+            Reduction::Mean => mean(&loss, &labels, options),
             Reduction::Sum => loss.sum(),
             Reduction::None => loss.reshape(labels.shape()),
         }
@@ -126,7 +130,7 @@ impl<T: Float> Tensor<T> {
     /// `x (N, C)` (also `(C)` and `(N, C, ...)`) and targets of the same shape.
     ///
     /// # Gradient
-    /// For the logits and for the targets.
+    /// For the logits, for the targets, and for the class weights.
     ///
     /// # Panics
     /// When the shapes differ or the smoothing is outside 0 to 1.
@@ -139,8 +143,12 @@ impl<T: Float> Tensor<T> {
         }
         or_panic(check_options(self.shape(), options));
         let (rows, targets_rows) = (class_last(self), class_last(targets));
-        let op = CrossEntropySoft { options: options.clone(), saved: Tensor::default() };
-        let loss = apply_fused(op, [&rows, &targets_rows]);
+        let op =
+            CrossEntropySoft { label_smoothing: options.label_smoothing, saved: Tensor::default() };
+        let loss = match &options.weights {
+            Some(weights) => apply_fused(op, [&rows, &targets_rows, weights]),
+            None => apply_fused(op, [&rows, &targets_rows]),
+        };
         let samples = rows.shape()[0];
         match options.reduction {
             Reduction::Mean => loss.sum() * (T::ONE / T::from_usize(samples)),
@@ -202,17 +210,20 @@ fn check_labels<T: Float>(
     }
 }
 
-/// By what PyTorch divides to get the mean: the sum of the labels' weights.
-fn counted<T: Float>(labels: &Tensor<i64>, options: &CrossEntropy<T>) -> f64 {
+/// The mean as PyTorch has it: the sum over the sum of the labels' weights.
+fn mean<T: Float>(
+    losses: &Tensor<T>,
+    labels: &Tensor<i64>,
+    options: &CrossEntropy<T>,
+) -> Tensor<T> {
     let labels = labels.as_slice().expect("made contiguous");
-    let counts = labels.iter().filter(|&&label| label != options.ignore_index);
-    match &options.weights {
-        Some(weights) => {
-            let weights = weights.to_vec();
-            counts.map(|&label| weights[label as usize].to_f64()).sum()
-        }
-        None => counts.count() as f64,
-    }
+    let counted = labels.iter().filter(|&&label| label != options.ignore_index);
+    let Some(weights) = &options.weights else {
+        return losses.sum() * (T::ONE / T::from_usize(counted.count()));
+    };
+    let mut counts = vec![T::ZERO; weights.numel()];
+    counted.for_each(|&label| counts[label as usize] += T::ONE);
+    losses.sum() / (weights * Tensor::from_vec(counts, weights.shape())).sum()
 }
 
 /// The logits as rows of classes: `(N, C, ...)` to `(N * ..., C)`.
@@ -229,38 +240,29 @@ fn class_last<T: Float>(x: &Tensor<T>) -> Tensor<T> {
     x.permute(order).reshape([rows, classes])
 }
 
-/// The kernel's options.
-fn kernel_options<'a, T: Float>(
-    options: &CrossEntropy<T>,
-    weights: &'a Option<Tensor<T>>,
-) -> kernel::Options<'a, T> {
-    kernel::Options {
-        weights: weights.as_ref().map(data),
-        label_smoothing: options.label_smoothing,
-        ignore_index: options.ignore_index,
-    }
-}
-
-fn weights<T: Float>(options: &CrossEntropy<T>) -> Option<Tensor<T>> {
-    options.weights.as_ref().map(Tensor::contiguous)
-}
-
-/// A loss per row of logits `(rows, C)`, from labels.
+/// A loss per row of logits `(rows, C)`, from labels; with class weights `(C)` or without.
 struct CrossEntropyLabels<T: Float> {
     labels: Tensor<i64>,
-    options: CrossEntropy<T>,
+    label_smoothing: f64,
+    ignore_index: i64,
     /// `(rows, 2)`: each row's largest logit, and the logarithm of the sum of exponentials of the
     /// distances to it.
     saved: Tensor<T>,
 }
 
-impl<T: Float> FusedOp<T, 1> for CrossEntropyLabels<T> {
-    const NAME: &'static str = "cross_entropy";
+impl<T: Float> CrossEntropyLabels<T> {
+    fn options<'a>(&self, weights: Option<&'a Tensor<T>>) -> kernel::Options<'a, T> {
+        kernel::Options {
+            weights: weights.map(data),
+            label_smoothing: self.label_smoothing,
+            ignore_index: self.ignore_index,
+        }
+    }
 
-    fn forward(&mut self, [x]: [&Tensor<T>; 1]) -> Tensor<T> {
-        let (x, weights) = (x.contiguous(), weights(&self.options));
+    fn loss(&mut self, x: &Tensor<T>, weights: Option<&Tensor<T>>) -> Tensor<T> {
+        let (x, weights) = (x.contiguous(), weights.map(Tensor::contiguous));
         let (rows, classes) = (x.shape()[0], x.shape()[1]);
-        let options = kernel_options(&self.options, &weights);
+        let options = self.options(weights.as_ref());
         let mut saved = Tensor::zeros([rows, 2]);
         let labels = data(&self.labels);
         let loss = Tensor::build(&[rows], |loss| {
@@ -272,30 +274,29 @@ impl<T: Float> FusedOp<T, 1> for CrossEntropyLabels<T> {
         loss
     }
 
-    fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 1> {
-        let (x, dy, weights) = (at.input(0).contiguous(), dy.contiguous(), weights(&self.options));
-        let options = kernel_options(&self.options, &weights);
+    fn dx(&self, x: &Tensor<T>, weights: Option<&Tensor<T>>, dy: &Tensor<T>) -> Tensor<T> {
+        let (x, weights) = (x.contiguous(), weights.map(Tensor::contiguous));
+        let (dy, options) = (dy.contiguous(), self.options(weights.as_ref()));
         let (labels, saved, classes) = (data(&self.labels), data(&self.saved), x.shape()[1]);
-        [Some(Tensor::build(x.shape(), |dx| {
+        Tensor::build(x.shape(), |dx| {
             let (x, dy) = (data(&x), data(&dy));
             kernel::cross_entropy_backward(x, classes, labels, &options, saved, dy, dx);
-        }))]
+        })
     }
 
-    fn decompose(&self, [x]: [&Tensor<T>; 1]) -> Tensor<T> {
+    /// `-t log p`, with the smoothed target t: what the weights multiply before each row is summed.
+    fn terms(&self, x: &Tensor<T>) -> Tensor<T> {
         let (labels, classes) = (self.labels.to_vec(), x.shape()[1]);
-        let weights = self.options.weights.as_ref().map(Tensor::to_vec);
-        let weight = |c: usize| weights.as_ref().map_or(T::ONE, |weights| weights[c]);
-        let smoothing = T::from_f64(self.options.label_smoothing);
+        let smoothing = T::from_f64(self.label_smoothing);
         let target = Tensor::from_fn(x.shape(), |idx| {
             let (label, c) = (labels[idx[0]], idx[1]);
-            if label == self.options.ignore_index {
+            if label == self.ignore_index {
                 return T::ZERO;
             }
             let hit = if label == c as i64 { T::ONE - smoothing } else { T::ZERO };
-            weight(c) * (hit + smoothing / T::from_usize(classes))
+            -(hit + smoothing / T::from_usize(classes))
         });
-        -(x.log_softmax(-1) * target).sum_dim(-1, false)
+        x.log_softmax(-1) * target
     }
 
     /// The loss of a row depends on that row alone, so its gradient is the row of the Jacobian.
@@ -306,27 +307,75 @@ impl<T: Float> FusedOp<T, 1> for CrossEntropyLabels<T> {
     }
 }
 
-/// A loss per row of logits `(rows, C)`, from target probabilities `(rows, C)`.
+impl<T: Float> FusedOp<T, 1> for CrossEntropyLabels<T> {
+    const NAME: &'static str = "cross_entropy";
+
+    fn forward(&mut self, [x]: [&Tensor<T>; 1]) -> Tensor<T> {
+        self.loss(x, None)
+    }
+
+    fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 1> {
+        [Some(self.dx(at.input(0), None, dy))]
+    }
+
+    fn decompose(&self, [x]: [&Tensor<T>; 1]) -> Tensor<T> {
+        self.terms(x).sum_dim(-1, false)
+    }
+}
+
+impl<T: Float> FusedOp<T, 2> for CrossEntropyLabels<T> {
+    const NAME: &'static str = "cross_entropy";
+
+    fn forward(&mut self, [x, weights]: [&Tensor<T>; 2]) -> Tensor<T> {
+        self.loss(x, Some(weights))
+    }
+
+    fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 2> {
+        let (x, weights) = (at.input(0), at.input(1));
+        [
+            at.want(0, || self.dx(x, Some(weights), dy)),
+            at.want(1, || weights_gradient(&self.terms(x), dy)),
+        ]
+    }
+
+    fn decompose(&self, [x, weights]: [&Tensor<T>; 2]) -> Tensor<T> {
+        (self.terms(x) * weights).sum_dim(-1, false)
+    }
+}
+
+/// The gradient of class weights `(C)` from the terms `(rows, C)` that they multiply.
+fn weights_gradient<T: Float>(terms: &Tensor<T>, dy: &Tensor<T>) -> Tensor<T> {
+    (terms * dy.reshape([terms.shape()[0], 1])).sum_dim(0, false)
+}
+
+/// A loss per row of logits `(rows, C)`, from target probabilities `(rows, C)`; with class weights
+/// `(C)` or without.
 struct CrossEntropySoft<T: Float> {
-    options: CrossEntropy<T>,
+    label_smoothing: f64,
     /// As in [`CrossEntropyLabels`].
     saved: Tensor<T>,
 }
 
 impl<T: Float> CrossEntropySoft<T> {
-    /// The weights as a tensor that broadcasts over rows.
-    fn class_weights(&self, classes: usize) -> Tensor<T> {
-        self.options.weights.clone().unwrap_or_else(|| Tensor::ones([classes]))
+    fn options<'a>(&self, weights: Option<&'a Tensor<T>>) -> kernel::Options<'a, T> {
+        let defaults = CrossEntropy::<T>::default();
+        kernel::Options {
+            weights: weights.map(data),
+            label_smoothing: self.label_smoothing,
+            ignore_index: defaults.ignore_index,
+        }
     }
-}
 
-impl<T: Float> FusedOp<T, 2> for CrossEntropySoft<T> {
-    const NAME: &'static str = "cross_entropy_soft";
-
-    fn forward(&mut self, [x, target]: [&Tensor<T>; 2]) -> Tensor<T> {
-        let (x, target, weights) = (x.contiguous(), target.contiguous(), weights(&self.options));
+    fn loss(
+        &mut self,
+        x: &Tensor<T>,
+        target: &Tensor<T>,
+        weights: Option<&Tensor<T>>,
+    ) -> Tensor<T> {
+        let (x, target) = (x.contiguous(), target.contiguous());
+        let weights = weights.map(Tensor::contiguous);
         let (rows, classes) = (x.shape()[0], x.shape()[1]);
-        let options = kernel_options(&self.options, &weights);
+        let options = self.options(weights.as_ref());
         let mut saved = Tensor::zeros([rows, 2]);
         let loss = Tensor::build(&[rows], |loss| {
             let (x, target, saved) = (data(&x), data(&target), saved.data_mut());
@@ -336,31 +385,72 @@ impl<T: Float> FusedOp<T, 2> for CrossEntropySoft<T> {
         loss
     }
 
+    fn dx(
+        &self,
+        [x, target]: [&Tensor<T>; 2],
+        weights: Option<&Tensor<T>>,
+        dy: &Tensor<T>,
+    ) -> Tensor<T> {
+        let (x, target, dy) = (x.contiguous(), target.contiguous(), dy.contiguous());
+        let weights = weights.map(Tensor::contiguous);
+        let options = self.options(weights.as_ref());
+        Tensor::build(x.shape(), |dx| {
+            let (x_data, target, dy) = (data(&x), data(&target), data(&dy));
+            let (classes, saved) = (x.shape()[1], data(&self.saved));
+            kernel::cross_entropy_soft_backward(x_data, classes, target, &options, saved, dy, dx);
+        })
+    }
+
+    fn dtarget(&self, x: &Tensor<T>, weights: Option<&Tensor<T>>, dy: &Tensor<T>) -> Tensor<T> {
+        let kept = T::from_f64(1.0 - self.label_smoothing);
+        let log_p = x.log_softmax(-1);
+        let weighted = weights.map_or_else(|| log_p.clone(), |weights| &log_p * weights);
+        weighted * -kept * dy.reshape([x.shape()[0], 1])
+    }
+
+    /// As [`CrossEntropyLabels::terms`].
+    fn terms(&self, x: &Tensor<T>, target: &Tensor<T>) -> Tensor<T> {
+        let smoothing = T::from_f64(self.label_smoothing);
+        let even = smoothing / T::from_usize(x.shape()[1]);
+        x.log_softmax(-1) * -(target * (T::ONE - smoothing) + even)
+    }
+}
+
+impl<T: Float> FusedOp<T, 2> for CrossEntropySoft<T> {
+    const NAME: &'static str = "cross_entropy_soft";
+
+    fn forward(&mut self, [x, target]: [&Tensor<T>; 2]) -> Tensor<T> {
+        self.loss(x, target, None)
+    }
+
     fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 2> {
-        let (x, target) = (at.input(0).contiguous(), at.input(1).contiguous());
-        let (dy_rows, weights) = (dy.contiguous(), weights(&self.options));
-        let options = kernel_options(&self.options, &weights);
-        let classes = x.shape()[1];
-        let dx = || {
-            Tensor::build(x.shape(), |dx| {
-                let (x, target, dy) = (data(&x), data(&target), data(&dy_rows));
-                let saved = data(&self.saved);
-                kernel::cross_entropy_soft_backward(x, classes, target, &options, saved, dy, dx);
-            })
-        };
-        let dtarget = || {
-            let kept = T::from_f64(1.0 - self.options.label_smoothing);
-            let slope = x.log_softmax(-1) * self.class_weights(classes) * -kept;
-            slope * dy.detach().reshape([x.shape()[0], 1])
-        };
-        [at.want(0, dx), at.want(1, dtarget)]
+        let (x, target) = (at.input(0), at.input(1));
+        [at.want(0, || self.dx([x, target], None, dy)), at.want(1, || self.dtarget(x, None, dy))]
     }
 
     fn decompose(&self, [x, target]: [&Tensor<T>; 2]) -> Tensor<T> {
-        let classes = x.shape()[1];
-        let smoothing = T::from_f64(self.options.label_smoothing);
-        let smoothed = target * (T::ONE - smoothing) + smoothing / T::from_usize(classes);
-        -(x.log_softmax(-1) * smoothed * self.class_weights(classes)).sum_dim(-1, false)
+        self.terms(x, target).sum_dim(-1, false)
+    }
+}
+
+impl<T: Float> FusedOp<T, 3> for CrossEntropySoft<T> {
+    const NAME: &'static str = "cross_entropy_soft";
+
+    fn forward(&mut self, [x, target, weights]: [&Tensor<T>; 3]) -> Tensor<T> {
+        self.loss(x, target, Some(weights))
+    }
+
+    fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 3> {
+        let (x, target, weights) = (at.input(0), at.input(1), at.input(2));
+        [
+            at.want(0, || self.dx([x, target], Some(weights), dy)),
+            at.want(1, || self.dtarget(x, Some(weights), dy)),
+            at.want(2, || weights_gradient(&self.terms(x, target), dy)),
+        ]
+    }
+
+    fn decompose(&self, [x, target, weights]: [&Tensor<T>; 3]) -> Tensor<T> {
+        (self.terms(x, target) * weights).sum_dim(-1, false)
     }
 }
 
@@ -413,6 +503,36 @@ pub(super) const SPECS: &[OpSpec] = &[
             |x| Tensor::full(without_classes(x[0].shape()), 16.0),
             "logits and logarithms of up to 16 are rounded before they cancel",
         ),
+    },
+    OpSpec {
+        name: "cross_entropy weights",
+        formula: "y = Σ_i w_label (-log p_label) / Σ_i w_label, also by w",
+        shapes: &[
+            &[&[2, 1], &[1]],
+            &[&[3], &[3]],
+            &[&[5, 17], &[17]],
+            &[&[4, 3, 2], &[3]],
+            &[&[512, 1000], &[1000]],
+        ],
+        domain: Domain::Ranges(&[(-4.0, 4.0), (0.5, 2.0)]),
+        build: build!(|x| {
+            let options = CrossEntropy { weights: Some(x[1].clone()), ..CrossEntropy::default() };
+            x[0].cross_entropy_with(&example_labels(x[0].shape()), &options)
+        }),
+        oracle: Oracle::Whole(|x| {
+            let label = |idx: &[usize]| example_label(idx) as usize % classes(x);
+            let hit = |idx: &[usize], c: usize| {
+                if label(idx) == c { x[1].at(&[c]) } else { 0.0 }
+            };
+            let weights =
+                Tensor::from_fn(without_classes(x[0].shape()), |idx| x[1].at(&[label(idx)]));
+            let total: f64 = weights.to_vec().iter().sum();
+            Tensor::scalar(losses(&x[0], hit).iter().sum::<f64>() / total)
+        }),
+        refused: &[&[&[2, 3], &[4]]],
+        slope: Slope::Smooth,
+        cost: |shapes| Cost::elementwise(&shapes[..1], 8.0),
+        tolerance: TOLERANCE,
     },
     OpSpec {
         name: "cross_entropy soft",
@@ -503,6 +623,33 @@ mod tests {
             let x = Tensor::from([[size, -size]]);
             assert_eq!(x.cross_entropy(&Tensor::from([0i64])).item(), 0.0);
             assert_eq!(x.cross_entropy(&Tensor::from([1i64])).item(), 2.0 * size);
+        }
+    }
+
+    #[test]
+    fn tracked_weights_get_a_gradient_in_every_form() {
+        let rng = &mut crate::rng::Rng::seed(1);
+        let x: Tensor<f64> = Tensor::randn([4, 3], rng);
+        let (labels, targets) = (Tensor::from([2i64, 0, 1, 2]), x.softmax(0));
+        let weights = Tensor::from([0.5, 2.0, 1.0]);
+        for reduction in [Reduction::Mean, Reduction::Sum, Reduction::None] {
+            let options = |w: &Tensor<f64>| CrossEntropy {
+                weights: Some(w.clone()),
+                label_smoothing: 0.2,
+                ignore_index: 1,
+                reduction,
+            };
+            let by_labels = |w: &Tensor<f64>| x.cross_entropy_with(&labels, &options(w));
+            let by_targets = |w: &Tensor<f64>| x.cross_entropy_soft(&targets, &options(w));
+            crate::check_gradients(by_labels, &weights).unwrap();
+            crate::check_gradients(by_targets, &weights).unwrap();
+            let same = |a: Tensor<f64>, b: Tensor<f64>| {
+                for (a, b) in a.to_vec().into_iter().zip(b.to_vec()) {
+                    assert!((a - b).abs() < 1e-14, "{a} is not {b}");
+                }
+            };
+            same(by_labels(&weights.leaf()), by_labels(&weights));
+            same(by_targets(&weights.leaf()), by_targets(&weights));
         }
     }
 
