@@ -46,35 +46,8 @@ pub fn newton_step<T: Float, X: Module<T> + Clone>(
     let mut hessian = Vec::with_capacity(n * n);
     for i in 0..n {
         let unit = Tensor::from_fn([n], |idx| if idx[0] == i { T::ONE } else { T::ZERO });
-        let row = variables(&push(&with_variables(x, &unit)));
-        hessian.extend(row.to_vec().into_iter().map(|h| h.to_f64()));
+        hessian.extend(variables(&push(&with_variables(x, &unit))).to_vec());
     }
-    let right = variables(&gradient).to_vec().into_iter().map(|g| g.to_f64()).collect();
-    let step = solve(hessian, right).into_iter().map(T::from_f64).collect();
-    with_variables(x, &moved(&at, -lr, &Tensor::from_vec(step, [n])))
-}
-
-/// The solution of `a x = b`, for `a` (n, n) row by row: elimination with the largest pivot of
-/// each column. NaN where `a` is singular.
-fn solve(mut a: Vec<f64>, mut b: Vec<f64>) -> Vec<f64> {
-    let n = b.len();
-    for k in 0..n {
-        let size = |&row: &usize| a[row * n + k].abs();
-        let pivot = (k..n).max_by(|i, j| size(i).total_cmp(&size(j))).expect("k is below n");
-        if a[pivot * n + k] == 0.0 {
-            return vec![f64::NAN; n];
-        }
-        b.swap(k, pivot);
-        (0..n).for_each(|col| a.swap(k * n + col, pivot * n + col));
-        for row in k + 1..n {
-            let factor = a[row * n + k] / a[k * n + k];
-            (k..n).for_each(|col| a[row * n + col] -= factor * a[k * n + col]);
-            b[row] -= factor * b[k];
-        }
-    }
-    for k in (0..n).rev() {
-        let known: f64 = (k + 1..n).map(|col| a[k * n + col] * b[col]).sum();
-        b[k] = (b[k] - known) / a[k * n + k];
-    }
-    b
+    let step = Tensor::from_vec(hessian, [n, n]).solve(&variables(&gradient));
+    with_variables(x, &moved(&at, -lr, &step))
 }

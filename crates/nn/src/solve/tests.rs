@@ -3,7 +3,7 @@
 use backstitch_tensor::{Param, Rng, Tensor, grad, hessian, hvp};
 
 use super::*;
-use crate::{Layer, Linear, ModuleExt, Pass, Tanh, l2_penalty};
+use crate::{Embedding, Layer, Linear, ModuleExt, Pass, Tanh, l2_penalty};
 
 type Real = Tensor<f64>;
 
@@ -242,6 +242,19 @@ fn lbfgs_trains_a_model_and_stops_at_the_minimum() {
     let mut p = Param::new(Tensor::from([1.0, -2.0, 3.0]));
     Lbfgs::new(LbfgsConfig::default()).step(&mut p, 1.0, |p| quadratic(p));
     assert_eq!(p.to_vec(), [1.0, -2.0, 3.0]);
+}
+
+#[test]
+fn lbfgs_takes_gradients_that_are_rows() {
+    let run = |sparse| {
+        let mut words: Embedding<f64> = Embedding::new(5, 2, &mut Rng::seed(3));
+        words.sparse = sparse;
+        Lbfgs::new(LbfgsConfig::default()).step(&mut words, 0.1, |words| {
+            (words.forward(&Tensor::from([1, 3, 1])) - 0.5).square().sum()
+        });
+        words.weight.detach()
+    };
+    close(&run(true), &run(false), 1e-13);
 }
 
 #[test]

@@ -46,7 +46,8 @@ pub(super) fn gradient<T: Float>(model: &dyn Module<T>, grads: &Gradients<T>) ->
     let mut found = Vec::new();
     for_each_param(model, |param| {
         if param.is_trainable() {
-            match grads.get(param) {
+            let dense = || grads.rows(param).map(|rows| rows.dense(param.shape()));
+            match grads.get(param).cloned().or_else(dense) {
                 Some(grad) => found.extend(grad.to_vec()),
                 None => found.resize(found.len() + param.numel(), T::ZERO),
             }
