@@ -4,6 +4,7 @@
 //! leaves weights, history and pictures in `runs/fashion_mnist`. `--help` lists the options.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
@@ -85,10 +86,17 @@ struct Run {
     history: History,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let args = Args::parse();
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
-    pool.install(|| train(&args))
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build();
+    let done = pool.map_err(anyhow::Error::from).and_then(|pool| pool.install(|| train(&args)));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn train(args: &Args) -> anyhow::Result<()> {

@@ -1,23 +1,15 @@
 //! A run that is killed goes on from its checkpoint and ends with the same bits.
 
-use std::path::{Path, PathBuf};
+mod example;
+
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use backstitch::Rng;
 
-/// The example that cargo builds beside the tests.
-fn example() -> PathBuf {
-    let exe = std::env::current_exe().expect("a test knows its own path");
-    let folder = exe.ancestors().nth(2).expect("tests lie in target/PROFILE/deps");
-    let path =
-        folder.join("examples").join(format!("fashion_mnist{}", std::env::consts::EXE_SUFFIX));
-    assert!(path.exists(), "{} is not built; run cargo test without --test", path.display());
-    path
-}
-
 fn start(out: &Path, more: &[&str]) -> Child {
-    Command::new(example())
+    Command::new(example::path())
         .args(["--epochs", "2", "--batch-size", "500", "--save-every", "3", "--out"])
         .arg(out)
         .args(more)
@@ -65,7 +57,7 @@ fn killed_at_any_moment_it_ends_with_the_same_bits() {
 fn a_checkpoint_of_another_run_is_refused_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     finished(folder.path(), &[]);
-    let output = Command::new(example())
+    let output = Command::new(example::path())
         .args(["--resume", "--seed", "1", "--out"])
         .arg(folder.path())
         .output()
