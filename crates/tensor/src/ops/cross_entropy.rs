@@ -298,13 +298,6 @@ impl<T: Float> CrossEntropyLabels<T> {
         });
         x.log_softmax(-1) * target
     }
-
-    /// The loss of a row depends on that row alone, so its gradient is the row of the Jacobian.
-    fn jvp(&self, at: &Site<T>, [dx]: Tangents<T, 1>) -> Option<Tensor<T>> {
-        let rows = Tensor::ones([at.shape(0)[0]]);
-        let [slope] = self.backward(at, &rows);
-        Some((slope? * dx?).sum_dim(-1, false))
-    }
 }
 
 impl<T: Float> FusedOp<T, 1> for CrossEntropyLabels<T> {
@@ -320,6 +313,12 @@ impl<T: Float> FusedOp<T, 1> for CrossEntropyLabels<T> {
 
     fn decompose(&self, [x]: [&Tensor<T>; 1]) -> Tensor<T> {
         self.terms(x).sum_dim(-1, false)
+    }
+
+    /// The loss of a row depends on that row alone, so its gradient is the row of the Jacobian.
+    fn jvp(&self, at: &Site<T>, [dx]: Tangents<T, 1>) -> Option<Tensor<T>> {
+        let slope = self.dx(at.input(0), None, &Tensor::ones([at.shape(0)[0]]));
+        Some((slope * dx?).sum_dim(-1, false))
     }
 }
 
