@@ -11,15 +11,15 @@ use criterion::{Throughput, criterion_group, criterion_main};
 use roofline::{Roofline, criterion};
 
 /// A function of parameters, and what it is called.
-type Loss = fn(&Vec<Tensor>, &Tensor, &Tensor<i64>) -> Tensor;
+type Loss = fn(&[Tensor], &Tensor, &Tensor<i64>) -> Tensor;
 
-fn mlp(w: &Vec<Tensor>, x: &Tensor, labels: &Tensor<i64>) -> Tensor {
+fn mlp(w: &[Tensor], x: &Tensor, labels: &Tensor<i64>) -> Tensor {
     let h = x.linear(&w[0], Some(&w[1])).tanh();
     let h = h.linear(&w[2], Some(&w[3])).tanh();
     h.linear(&w[4], Some(&w[5])).cross_entropy(labels)
 }
 
-fn softmax_classifier(w: &Vec<Tensor>, x: &Tensor, labels: &Tensor<i64>) -> Tensor {
+fn softmax_classifier(w: &[Tensor], x: &Tensor, labels: &Tensor<i64>) -> Tensor {
     x.linear(&w[0], Some(&w[1])).cross_entropy(labels)
 }
 

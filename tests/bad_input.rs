@@ -217,7 +217,7 @@ fn tables_name_the_line_and_the_column() {
         ),
         (
             "area,price\n100,200\n90,NaN\n",
-            "line 3, column `price`: expected a finite number, found a missing value",
+            "line 3, column `price`: expected a finite number, found `NaN`",
         ),
         (
             "area,price\n100,200\n90,inf\n",

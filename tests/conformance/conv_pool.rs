@@ -340,7 +340,7 @@ fn max_unpool<T: Float>(args: &Args<T>) -> Outputs<T> {
     let targets: Tensor<i64> =
         indices.to_vec().into_iter().map(|i| place(i as usize) as i64).collect();
     // A product with a matrix of zeros and ones: row i has a 1 where a value goes to place i.
-    let hits: Tensor<T> = flat.eq(&targets.reshape([1, x.numel()])).to();
+    let hits: Tensor<T> = flat.eq(targets.reshape([1, x.numel()])).to();
     one(hits.matmul(&x.reshape([x.numel(), 1])).reshape(&wanted))
 }
 

@@ -117,7 +117,7 @@ impl Graph {
         assert_eq!(found.len(), expected.len(), "{name}\n{}", self.code());
     }
 
-    /// Rust that makes the same inputs `x` and the same function `f` of them.
+    /// Rust that differentiates the same function `f` at the same inputs `x`.
     pub fn code(&self) -> String {
         let mut code = format!(
             "let rng = &mut Rng::seed({});\n\
@@ -132,7 +132,7 @@ impl Graph {
             code += &step(&a.to_string(), &b.to_string(), STEPS[kind].0);
         }
         let end = "    let weights = Tensor::linspace(0.5, 1.7, 12).reshape([3, 4]);\n    \
-                   (n[n.len() - 1].expand([3, 4]) * weights).sum()\n};";
+                   (n[n.len() - 1].expand([3, 4]) * weights).sum()\n};\nlet _ = grad(f, &x);";
         write!(code, "{end}").expect("a string takes all that is written");
         code
     }

@@ -40,8 +40,14 @@ fn drawn_graphs_have_one_derivative() {
 #[test]
 fn inputs_print_themselves_as_rust() {
     let bytes: Vec<u8> = (0..10).map(|i| i * 7 + 2).collect();
-    println!("{}", graphs::Graph::draw(&mut Source(&bytes)).code());
-    println!("{}", ops::Call::draw(&mut Source(&bytes)).code());
+    let graph = graphs::Graph::draw(&mut Source(&bytes)).code();
+    let call = ops::Call::draw(&mut Source(&bytes)).code();
+    assert_eq!(format!("{{\n{graph}\n{call}\n}}\n"), include_str!("printed.rs"));
+}
+
+#[test]
+fn what_is_printed_compiles_and_runs() {
+    include!("printed.rs");
 }
 
 /// A run as a checkpoint.

@@ -11,8 +11,8 @@ use std::cell::Cell;
 
 use crate::Element;
 
-/// Calls `body` with `len` elements of arbitrary contents (as [`Buffer::unspecified`]), 64-byte
-/// aligned. Calls may nest; each gets memory of its own.
+/// Calls `body` with `len` elements of arbitrary contents (as [`crate::Buffer::unspecified`]),
+/// 64-byte aligned. Calls may nest; each gets memory of its own.
 ///
 /// # Panics
 /// When the size in bytes overflows.

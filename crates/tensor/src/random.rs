@@ -83,7 +83,7 @@ impl<T: Float> Tensor<T> {
     /// ```
     /// use backstitch_tensor::{Rng, Tensor};
     ///
-    /// let (mean, std) = (Tensor::from([0.0, 100.0]), Tensor::scalar(1.0));
+    /// let (mean, std) = (Tensor::from([0.0_f32, 100.0]), Tensor::scalar(1.0));
     /// let draws = Tensor::normal(&mean, &std, &mut Rng::seed(0)).to_vec();
     /// assert!(draws[0].abs() < 10.0 && (draws[1] - 100.0).abs() < 10.0);
     /// ```

@@ -270,7 +270,7 @@ impl<T: Float> Finish<T> for Store<'_, T> {
             sum = Vector::load(simd, y) + sum;
         }
         if let Some(bias) = self.bias {
-            sum = sum + Vector::load(simd, &bias[from..from + cols]);
+            sum += Vector::load(simd, &bias[from..from + cols]);
         }
         sum.store(y);
     }

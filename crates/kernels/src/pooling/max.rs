@@ -224,7 +224,7 @@ impl<T: Float> WithSimd for Collect<'_, T> {
                 let tap = Vector::load(simd, &self.taps[own.clone()]);
                 let dy = Vector::load(simd, &self.dy[own]);
                 let hit = tap.equal(Vector::splat(simd, number));
-                sum = sum + hit.select_or_zero(dy);
+                sum += hit.select_or_zero(dy);
             }
             sum.store(dx);
         }
