@@ -42,12 +42,12 @@ fn inputs_print_themselves_as_rust() {
     let bytes: Vec<u8> = (0..10).map(|i| i * 7 + 2).collect();
     let graph = graphs::Graph::draw(&mut Source(&bytes)).code();
     let call = ops::Call::draw(&mut Source(&bytes)).code();
-    assert_eq!(format!("{{\n{graph}\n{call}\n}}\n"), include_str!("printed.rs"));
+    assert_eq!(format!("{{\n{graph}\n{call}\n}}\n"), include_str!("printed.txt"));
 }
 
 #[test]
 fn what_is_printed_compiles_and_runs() {
-    include!("printed.rs");
+    include!("printed.txt");
 }
 
 /// A run as a checkpoint.
