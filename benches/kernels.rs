@@ -4,8 +4,12 @@ mod roofline;
 
 use std::hint::black_box;
 
+use backstitch::kernels::cross_entropy::{Options, cross_entropy, cross_entropy_backward};
 use backstitch::kernels::gemm::{Accumulate, Epilogue, Matrix, MatrixMut, gemm};
-use backstitch::kernels::{Buffer, View, elementwise, softmax};
+use backstitch::kernels::norm::{self, Affine, BatchNorm, Gradients, LayerNorm};
+use backstitch::kernels::optim::{self, AdamSlices, AdamStep, Decay};
+use backstitch::kernels::reduce::Split;
+use backstitch::kernels::{Buffer, View, copy, elementwise, softmax};
 use backstitch::{Rng, Tensor};
 use criterion::{Throughput, criterion_group, criterion_main};
 use faer::linalg::matmul::matmul;
@@ -79,10 +83,14 @@ fn faers(data: &[f32], rows: usize, cols: usize, transposed: bool) -> MatRef<'_,
     }
 }
 
-/// Functions of a million numbers.
+/// Element-wise functions where the data is in the L2 cache, and where it streams; beside them a
+/// bare copy, which none can be faster than, and what is gained in place.
 fn functions(criterion: &mut Criterion) {
     type Kernel = fn(View<'_, f32>, &mut [f32]);
-    let kernels: [(&str, Kernel); 8] = [
+    let kernels: [(&str, Kernel); 12] = [
+        ("copy", copy::copy),
+        ("multiply", |x, y| elementwise::affine(x, 1.5, 0.0, y)),
+        ("relu", elementwise::relu),
         ("exp", elementwise::exp),
         ("log", elementwise::log),
         ("tanh", elementwise::tanh),
@@ -90,31 +98,144 @@ fn functions(criterion: &mut Criterion) {
         ("gelu", elementwise::gelu),
         ("gelu_tanh", elementwise::gelu_tanh),
         ("silu", elementwise::silu),
-        ("relu", elementwise::relu),
+        ("atan", elementwise::atan),
+        ("tan", elementwise::tan),
     ];
-    let x: Vec<f32> = draw(1_000_000).iter().map(|x| x.abs() + 0.1).collect();
-    let mut y = vec![0.0; x.len()];
-    let mut group = criterion.benchmark_group("1M");
-    group.throughput(Throughput::Bytes(8 * x.len() as u64));
-    for (name, kernel) in kernels {
-        group.bench_function(name, |b| b.iter(|| kernel(View::flat(black_box(&x)), &mut y)));
-        assert!(y.iter().all(|y| y.is_finite()), "{name}");
+    for (size, len) in [("64K", 64 << 10), ("1M", 1_000_000)] {
+        let x: Vec<f32> = draw(len).iter().map(|x| x.abs() + 0.1).collect();
+        let mut y = vec![0.0; x.len()];
+        let mut group = criterion.benchmark_group(size);
+        group.throughput(Throughput::Bytes(8 * len as u64));
+        for (name, kernel) in kernels {
+            group.bench_function(name, |b| b.iter(|| kernel(View::flat(black_box(&x)), &mut y)));
+            assert!(y.iter().all(|y| y.is_finite()), "{name}");
+        }
+        group.bench_function("multiply in place", |b| {
+            b.iter(|| elementwise::affine_assign(black_box(&mut y), -1.0, 0.0));
+        });
+        group.finish();
     }
-    group.finish();
 }
 
+/// Softmax and cross-entropy of 512 rows of 1000, forward and backward.
 fn rows(criterion: &mut Criterion) {
-    let x = draw(512 * 1000);
-    let mut y = vec![0.0; x.len()];
+    let (rows, cols) = (512, 1000);
+    let (x, dy) = (draw(rows * cols), draw(rows * cols));
+    let (mut y, mut dx) = (vec![0.0; x.len()], vec![0.0; x.len()]);
     let mut group = criterion.benchmark_group("512x1000");
-    group.throughput(Throughput::Bytes(8 * x.len() as u64));
-    group.bench_function("softmax", |b| b.iter(|| softmax::softmax(black_box(&x), 1000, &mut y)));
-    assert!((y[..1000].iter().sum::<f32>() - 1.0).abs() < 1e-5);
+    group.throughput(Throughput::Bytes(20 * x.len() as u64));
+    group.bench_function("softmax", |b| {
+        b.iter(|| {
+            softmax::softmax(black_box(&x), cols, &mut y);
+            softmax::softmax_backward(&y, &dy, cols, &mut dx);
+        });
+    });
+    assert!((y[..cols].iter().sum::<f32>() - 1.0).abs() < 1e-5);
     group.bench_function("log_softmax", |b| {
-        b.iter(|| softmax::log_softmax(black_box(&x), 1000, &mut y));
+        b.iter(|| {
+            softmax::log_softmax(black_box(&x), cols, &mut y);
+            softmax::log_softmax_backward(&y, &dy, cols, &mut dx);
+        });
+    });
+    group.throughput(Throughput::Bytes(12 * x.len() as u64));
+    let labels: Vec<i64> = (0..rows as i64).map(|row| row * 7 % cols as i64).collect();
+    let (mut loss, mut saved) = (vec![0.0; rows], vec![0.0; 2 * rows]);
+    let (options, dloss) = (Options::default(), vec![1.0 / rows as f32; rows]);
+    group.bench_function("cross_entropy", |b| {
+        b.iter(|| {
+            cross_entropy(black_box(&x), cols, &labels, &options, &mut loss, &mut saved)
+                .expect("labels are classes");
+            cross_entropy_backward(&x, cols, &labels, &options, &saved, &dloss, &mut dx);
+        });
     });
     group.finish();
 }
 
-criterion_group! { name = benches; config = criterion(); targets = products, functions, rows }
+/// Layer norm and batch norm (with ReLU, too), forward and backward.
+fn norms(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("norm");
+    let (rows, cols) = (4096, 512);
+    let (x, dy, gamma, beta) = (draw(rows * cols), draw(rows * cols), draw(cols), draw(cols));
+    let (mut y, mut dx) = (vec![0.0; x.len()], vec![0.0; x.len()]);
+    let (mut mean, mut rstd) = (vec![0.0; rows], vec![0.0; rows]);
+    let (mut dgamma, mut dbeta) = (vec![0.0; cols], vec![0.0; cols]);
+    let layer = LayerNorm { gamma: Some(&gamma), beta: Some(&beta), eps: 1e-5 };
+    group.throughput(Throughput::Bytes(20 * x.len() as u64));
+    group.bench_function("layer_norm 4096x512", |b| {
+        b.iter(|| {
+            norm::layer_norm(black_box(&x), cols, &layer, &mut y, &mut mean, &mut rstd);
+            let gradients = Gradients { dx: &mut dx, dgamma: &mut dgamma, dbeta: &mut dbeta };
+            norm::layer_norm_backward(&x, &dy, Some(&gamma), &mean, &rstd, gradients);
+        });
+    });
+    assert!(dx.iter().all(|dx| dx.is_finite()));
+    for (name, outer, axis, inner, relu) in [
+        ("batch_norm 256x1024", 256, 1024, 1, false),
+        ("batch_norm relu 32x64x32x32 channels last", 32 * 1024, 64, 1, true),
+        ("batch_norm relu 32x64x32x32", 32, 64, 1024, true),
+    ] {
+        let split = Split { outer, axis, inner };
+        let (x, dy) = (draw(split.elements()), draw(split.elements()));
+        let (mut y, mut dx) = (vec![0.0; x.len()], vec![0.0; x.len()]);
+        let (mut mean, mut var) = (vec![0.0; axis], vec![0.0; axis]);
+        let (mut dgamma, mut dbeta) = (vec![0.0; axis], vec![0.0; axis]);
+        let (gamma, beta, eps) = (None, None, 1e-5);
+        let affine = Affine { gamma, beta, eps, relu };
+        group.throughput(Throughput::Bytes(20 * x.len() as u64));
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                norm::batch_norm_training(
+                    black_box(&x),
+                    split,
+                    &affine,
+                    &mut y,
+                    &mut mean,
+                    &mut var,
+                );
+                let gradients = Gradients { dx: &mut dx, dgamma: &mut dgamma, dbeta: &mut dbeta };
+                let norm = BatchNorm { mean: &mean, var: &var, gamma, beta, eps, relu };
+                norm::batch_norm_backward(&x, &dy, split, &norm, true, gradients);
+            });
+        });
+        assert!(dx.iter().all(|dx| dx.is_finite()));
+    }
+    group.finish();
+}
+
+/// AdamW over one large parameter, and copies that transpose.
+fn sweeps(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("adamw");
+    for (name, len) in [("1M", 1_000_000), ("10M", 10_000_000)] {
+        let (mut p, g) = (Buffer::from_slice(&draw(len)), Buffer::from_slice(&draw(len)));
+        let (mut m, mut v) = (Buffer::zeroed(len), Buffer::zeroed(len));
+        let step = AdamStep { decay: Decay::Decoupled(0.01), ..AdamStep::new(1e-3, 10) };
+        group.throughput(Throughput::Bytes(28 * len as u64));
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let slices = AdamSlices { p: &mut p, g: &g, m: &mut m, v: &mut v, v_max: None };
+                optim::adam(&mut [slices], &step);
+            });
+        });
+        assert!(p.iter().all(|p| p.is_finite()));
+    }
+    group.finish();
+    let mut group = criterion.benchmark_group("transposing copy");
+    for size in [512, 2048] {
+        let x = Buffer::from_slice(&draw(size * size));
+        let mut y = Buffer::zeroed(size * size);
+        group.throughput(Throughput::Bytes(8 * x.len() as u64));
+        group.bench_function(format!("{size}x{size}"), |b| {
+            let columns = View::new(&x, 0, &[size, size], &[1, size as isize]);
+            b.iter(|| copy::copy(black_box(columns), &mut y));
+        });
+        assert_eq!(y[1], x[size]);
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = criterion();
+    targets = products, functions, rows, norms, sweeps
+}
 criterion_main!(benches);

@@ -5,6 +5,7 @@ use pulp::Simd;
 use super::map::{Input, MapOp, cost, map, map_scalar};
 use super::{binary_maps, scalar_binary_maps};
 use crate::element::{Float, per_float};
+use crate::math;
 use crate::simd::Vector;
 use crate::view::View;
 
@@ -39,6 +40,9 @@ binary_maps! {
         let from_b = (weight - a.same(T::ONE)).mul_add(difference, b);
         weight.less(a.same(T::HALF)).select(from_a, from_b)
     };
+
+    /// The angle of the point `(b, a)`.
+    atan2 atan2_assign Atan2() MATH |a, b| math::atan2(a, b);
 }
 
 scalar_binary_maps! {
@@ -53,9 +57,6 @@ scalar_binary_maps! {
 
     /// `y = a^b`, by the standard library.
     pow pow_assign T::powf;
-
-    /// The angle of the point `(b, a)`, by the standard library.
-    atan2 atan2_assign T::atan2;
 }
 
 #[derive(Clone, Copy)]

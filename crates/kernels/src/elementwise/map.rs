@@ -5,7 +5,7 @@
 //! 1. Operands that are contiguous, as a whole or within a long run, are read in place.
 //! 2. All others are first copied to a block on the stack, which stays in the L1 cache; a repeated
 //!    value is written there once.
-//! 3. The last elements, fewer than the widest register has, go through padded blocks.
+//! 3. The last elements, fewer than two of the widest registers have, go through padded blocks.
 //! 4. The output may be an input too (in-place maps): each register is read before it is written.
 
 use pulp::{Simd, WithSimd};
@@ -17,8 +17,8 @@ use crate::{arch, array, par};
 
 /// Elements per block on the stack.
 const BLOCK: usize = 1024;
-/// Elements of the widest register (f32 on AVX-512); loops run over multiples of it.
-const WIDEST: usize = 16;
+/// Elements of two of the widest registers (f32 on AVX-512); loops run over multiples of it.
+const WIDEST: usize = 32;
 /// Runs at least this long are worth a block of their own.
 const LONG_RUN: usize = 128;
 /// One task of a parallel map takes about this long, in picoseconds.
@@ -333,27 +333,50 @@ impl<T, Op, const N: usize> Registers<T, Op, N> {
     }
 }
 
+impl<T: Float, const N: usize, Op: MapOp<T, N>> Registers<T, Op, N> {
+    /// # Safety
+    /// There is a register of elements from the `i`-th on.
+    #[inline(always)]
+    unsafe fn load<S: Simd>(&self, simd: S, i: usize) -> [Vector<T, S>; N] {
+        array::map(
+            self.inputs,
+            #[inline(always)]
+            |x| {
+                // SAFETY: by this function's contract and that of `new`.
+                let x = unsafe { x.add(i).cast::<T::Lanes<S>>().read_unaligned() };
+                Vector::new(simd, x)
+            },
+        )
+    }
+
+    /// # Safety
+    /// As for `load`.
+    #[inline(always)]
+    unsafe fn store<S: Simd>(&self, i: usize, y: Vector<T, S>) {
+        // SAFETY: by this function's contract and that of `new`.
+        unsafe { self.y.add(i).cast::<T::Lanes<S>>().write_unaligned(y.lanes) };
+    }
+}
+
 impl<T: Float, const N: usize, Op: MapOp<T, N>> WithSimd for Registers<T, Op, N> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let lanes = T::lanes::<S>();
+        // Two registers at a time, whose chains of dependent operations overlap. `len` is a
+        // multiple of WIDEST, and so of two registers.
         let mut i = 0;
-        while i + lanes <= self.len {
-            let registers = array::map(
-                self.inputs,
-                #[inline(always)]
-                |x| {
-                    // SAFETY: i + lanes <= len, by the contract of `new`.
-                    let x = unsafe { x.add(i).cast::<T::Lanes<S>>().read_unaligned() };
-                    Vector::new(simd, x)
-                },
-            );
-            let result = self.op.apply(registers).lanes;
-            // SAFETY: i + lanes <= len, by the contract of `new`.
-            unsafe { self.y.add(i).cast::<T::Lanes<S>>().write_unaligned(result) };
-            i += lanes;
+        while i + 2 * lanes <= self.len {
+            // SAFETY: i + 2 * lanes <= len.
+            let (first, second) = unsafe { (self.load(simd, i), self.load(simd, i + lanes)) };
+            let (first, second) = (self.op.apply(first), self.op.apply(second));
+            // SAFETY: as above.
+            unsafe {
+                self.store(i, first);
+                self.store(i + lanes, second);
+            }
+            i += 2 * lanes;
         }
     }
 }

@@ -106,29 +106,6 @@ macro_rules! binary_maps {
     )*};
 }
 
-/// Defines maps of one input by scalar functions, each with its in-place form.
-macro_rules! scalar_maps {
-    ($($(#[$doc:meta])* $name:ident $assign:ident $f:expr;)*) => {$(
-        $(#[$doc])*
-        #[track_caller]
-        pub fn $name<T: Float>(x: View<'_, T>, y: &mut [T]) {
-            #[track_caller]
-            fn kernel<T: Float>(x: View<'_, T>, y: &mut [T]) {
-                map_scalar(|[x]| $f(x), [Input::View(x)], y);
-            }
-            per_float!(T: kernel(x: View<'_, T>, y: &mut [T]))
-        }
-
-        #[doc = concat!("[`", stringify!($name), "`] in place.")]
-        pub fn $assign<T: Float>(y: &mut [T]) {
-            fn kernel<T: Float>(y: &mut [T]) {
-                map_scalar(|[x]| $f(x), [Input::Output], y);
-            }
-            per_float!(T: kernel(y: &mut [T]))
-        }
-    )*};
-}
-
 /// Defines maps of two inputs by scalar functions, each with the form that overwrites the first.
 macro_rules! scalar_binary_maps {
     ($($(#[$doc:meta])* $name:ident $assign:ident $f:expr;)*) => {$(
@@ -154,7 +131,7 @@ macro_rules! scalar_binary_maps {
     )*};
 }
 
-use {binary_maps, scalar_binary_maps, scalar_maps, unary_maps};
+use {binary_maps, scalar_binary_maps, unary_maps};
 
 #[cfg(test)]
 mod tests;

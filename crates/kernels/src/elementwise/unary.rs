@@ -2,8 +2,8 @@
 
 use pulp::Simd;
 
-use super::map::{Input, MapOp, cost, map, map_scalar};
-use super::{scalar_maps, unary_maps};
+use super::map::{Input, MapOp, cost, map};
+use super::unary_maps;
 use crate::element::{Float, per_float};
 use crate::math;
 use crate::simd::Vector;
@@ -101,33 +101,31 @@ unary_maps! {
 
     /// Hyperbolic tangent.
     tanh tanh_assign Tanh() MEMORY |x| math::tanh(x);
-}
 
-scalar_maps! {
-    /// Tangent, by the standard library.
-    tan tan_assign T::tan;
+    /// Tangent; NaN at infinities.
+    tan tan_assign Tan() MATH |x| math::tan(x);
 
-    /// Arc sine, by the standard library; NaN outside of -1 to 1.
-    asin asin_assign T::asin;
+    /// Arc sine; NaN outside of -1 to 1.
+    asin asin_assign Asin() MATH |x| math::asin(x);
 
-    /// Arc cosine, by the standard library; NaN outside of -1 to 1.
-    acos acos_assign T::acos;
+    /// Arc cosine; NaN outside of -1 to 1.
+    acos acos_assign Acos() MATH |x| math::acos(x);
 
-    /// Arc tangent, by the standard library.
-    atan atan_assign T::atan;
+    /// Arc tangent.
+    atan atan_assign Atan() MATH |x| math::atan(x);
 
-    /// Hyperbolic sine, by the standard library.
-    sinh sinh_assign T::sinh;
+    /// Hyperbolic sine.
+    sinh sinh_assign Sinh() MATH |x| math::sinh(x);
 
-    /// Hyperbolic cosine, by the standard library.
-    cosh cosh_assign T::cosh;
+    /// Hyperbolic cosine.
+    cosh cosh_assign Cosh() MATH |x| math::cosh(x);
 
-    /// Inverse hyperbolic sine, by `libm` in f64: the standard library's overflows.
-    asinh asinh_assign |x: T| T::from_f64(libm::asinh(x.to_f64()));
+    /// Inverse hyperbolic sine.
+    asinh asinh_assign Asinh() MATH |x| math::asinh(x);
 
-    /// Inverse hyperbolic cosine, by `libm` in f64: the standard library's overflows. NaN below 1.
-    acosh acosh_assign |x: T| T::from_f64(libm::acosh(x.to_f64()));
+    /// Inverse hyperbolic cosine; NaN below 1.
+    acosh acosh_assign Acosh() MATH |x| math::acosh(x);
 
-    /// Inverse hyperbolic tangent, by the standard library; NaN outside of -1 to 1.
-    atanh atanh_assign T::atanh;
+    /// Inverse hyperbolic tangent; NaN outside of -1 to 1.
+    atanh atanh_assign Atanh() MATH |x| math::atanh(x);
 }

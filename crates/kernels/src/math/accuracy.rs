@@ -46,6 +46,15 @@ pub const BOUNDS: &[Bound] = &[
     bound("gelu_tanh_slope", 20.0, 20.0, 8.0),
     bound("sin", 2.0, 1.0, 0.0),
     bound("cos", 2.0, 1.0, 0.0),
+    bound("tan", 4.0, 1.0, 0.0),
+    bound("asin", 3.0, 1.0, 0.0),
+    bound("acos", 3.0, 1.0, 0.0),
+    bound("atan", 3.0, 1.0, 0.0),
+    bound("sinh", 4.0, 1.0, 0.0),
+    bound("cosh", 4.0, 1.0, 0.0),
+    bound("asinh", 4.0, 1.0, 0.0),
+    bound("acosh", 4.0, 1.0, 0.0),
+    bound("atanh", 4.0, 1.0, 0.0),
 ];
 
 #[cfg(test)]
@@ -104,6 +113,15 @@ mod tests {
         gelu_tanh |x| x.max(f64::MIN) * sigmoid(gelu_tanh_argument(x));
         sin f64::sin;
         cos f64::cos;
+        tan f64::tan;
+        asin f64::asin;
+        acos f64::acos;
+        atan f64::atan;
+        sinh f64::sinh;
+        cosh f64::cosh;
+        asinh libm::asinh;
+        acosh |x| if x < 1.0 { f64::NAN } else { libm::acosh(x) };
+        atanh libm::atanh;
     };
 
     const SLOPES: &[Case] = slopes! {
@@ -275,7 +293,23 @@ mod tests {
 
     #[test]
     fn zeros_keep_their_sign() {
-        let odd = ["expm1", "log1p", "tanh", "silu", "mish", "erf", "gelu", "gelu_tanh", "sin"];
+        let odd = [
+            "expm1",
+            "log1p",
+            "tanh",
+            "silu",
+            "mish",
+            "erf",
+            "gelu",
+            "gelu_tanh",
+            "sin",
+            "tan",
+            "asin",
+            "atan",
+            "sinh",
+            "asinh",
+            "atanh",
+        ];
         for (case, _) in cases().filter(|(case, _)| odd.contains(&case.name)) {
             for &isa in arch::available() {
                 let (mut y32, mut y64) = ([1.0f32; 2], [1.0f64; 2]);
@@ -333,6 +367,7 @@ mod tests {
 
     sweeps! {
         exp exp2 expm1 log log2 log1p tanh sigmoid silu silu_slope softplus logsigmoid mish
-        mish_slope erf erfc gelu gelu_slope gelu_tanh gelu_tanh_slope sin cos
+        mish_slope erf erfc gelu gelu_slope gelu_tanh gelu_tanh_slope sin cos tan asin acos atan
+        sinh cosh asinh acosh atanh
     }
 }

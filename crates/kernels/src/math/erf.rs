@@ -1,13 +1,13 @@
 //! erf, erfc, the normal distribution, and GELU in both forms, with slopes.
 //!
 //! In f32 all of them rest on the upper tail of the normal distribution,
-//! `Q(z) = e^(-z^2/2) t T(t)` with `t = 1 / (1 + z/4)` and a polynomial T, which is accurate to a
-//! few ulps *relative* to Q however small. In f64, where nobody trains but gradients are checked,
+//! `Q(z) = e^(-z^2/2) P(z) / R(z)` with polynomials P and R, which is accurate to a few ulps
+//! *relative* to Q however small. In f64, where nobody trains but gradients are checked,
 //! they call the scalar functions of the `libm` crate (FreeBSD's msun, below 1 ulp).
 
 use pulp::Simd;
 
-use super::exp::{exp, reduced_expm1};
+use super::exp::{exp, expm1_near_zero, reduce};
 use super::polynomial;
 use super::sigmoid::{sigmoid, sigmoid_pair};
 use crate::element::{DType, Element, Float};
@@ -28,18 +28,10 @@ const ERF_FAR: &[f64] = &[
     -1.1522407e-5,
 ];
 const ERF_FAR_MAX: f64 = 3.93;
-/// `T` in `Q(z) = e^(-z^2/2) t T(t)`, `t = 1 / (1 + z/4)`, `0 <= z <= 14.5`.
-const TAIL_T: &[f64] = &[
-    9.979283e-2,
-    9.859329e-2,
-    1.0321772e-1,
-    3.4942403e-2,
-    1.9713205e-1,
-    -1.9920972e-1,
-    2.9046547e-1,
-    -1.5010841e-1,
-    2.517433e-2,
-];
+/// `P` and `R` in `Q(z) = e^(-z^2/2) P(z) / R(z)`, `0 <= z <= 14.5`.
+const TAIL_P: &[f64] =
+    &[0.499_999_924, 0.342_857_801, 0.109_188_297, 0.014_712_385_2, 1.958_882_83e-7];
+const TAIL_R: &[f64] = &[1.0, 1.483_592_02, 0.902_181_497, 0.273_190_302, 0.036_902_753_1];
 /// Q is below the least subnormal f32 from here on.
 const TAIL_MAX: f64 = 14.5;
 
@@ -83,22 +75,33 @@ pub fn erfc<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
     }
     let two = x.same(T::ONE + T::ONE);
     let size = x.abs().at_most(T::from_f64(TAIL_MAX * SQRT_HALF));
-    let density = exp_minus_square(size, T::ONE);
-    let tail = two * density * mills(size * x.same(T::from_f64(std::f64::consts::SQRT_2)));
+    let mills = mills(size * x.same(T::from_f64(std::f64::consts::SQRT_2)));
+    let tail = two * exp_minus_square_times(size, T::ONE, mills);
     x.less(x.same(T::ZERO)).select(two - tail, tail)
 }
 
-/// `e^(-z^2 factor)` for `factor` 1 or 1/2, with the rounding error of the square made good: at
-/// the far end it would cost 50 ulps.
+/// `n` and `p` of `e^(-z^2 factor) = 2^n (1 + p)` for `factor` 1 or 1/2, with the rounding error of
+/// the square made good: at the far end it would cost 50 ulps.
 #[inline(always)]
-fn exp_minus_square<T: Float, S: Simd>(z: Vector<T, S>, factor: T) -> Vector<T, S> {
-    let one = z.same(T::ONE);
+fn reduced_minus_square<T: Float, S: Simd>(
+    z: Vector<T, S>,
+    factor: T,
+) -> (Vector<T, S>, Vector<T, S>) {
     let (square, error) = square_with_error(z);
-    let (n, p) = reduced_expm1(square * z.same(-factor));
-    // e^(a + b) = e^a (1 + b) for the tiny b = -error * factor.
-    let y = one + p;
-    let y = (error * z.same(-factor)).mul_add(y, y);
-    y.scale(n)
+    let factor = z.same(-factor);
+    let (n, r) = reduce(square * factor);
+    (n, expm1_near_zero(error.mul_add(factor, r)))
+}
+
+/// `e^(-z^2 factor) m` for `factor` 1 or 1/2.
+#[inline(always)]
+fn exp_minus_square_times<T: Float, S: Simd>(
+    z: Vector<T, S>,
+    factor: T,
+    m: Vector<T, S>,
+) -> Vector<T, S> {
+    let (n, p) = reduced_minus_square(z, factor);
+    p.mul_add(m, m).scale(n)
 }
 
 /// `z * z`, rounded, and what the rounding lost.
@@ -117,9 +120,7 @@ fn square_with_error<T: Float, S: Simd>(z: Vector<T, S>) -> (Vector<T, S>, Vecto
 /// `Q(z) e^(z^2/2)` for `0 <= z <= TAIL_MAX`.
 #[inline(always)]
 fn mills<T: Float, S: Simd>(z: Vector<T, S>) -> Vector<T, S> {
-    let one = z.same(T::ONE);
-    let t = one / z.mul_add(z.same(T::from_f64(0.25)), one);
-    t * polynomial(t, TAIL_T)
+    polynomial(z, TAIL_P) / polynomial(z, TAIL_R)
 }
 
 /// GELU: `x Phi(x)`, Phi the normal distribution function.
@@ -130,7 +131,7 @@ pub fn gelu<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
     }
     // x Phi(x) = max(x, 0) - |x| Q(|x|)
     let z = x.abs().at_most(T::from_f64(TAIL_MAX));
-    let tail = exp_minus_square(z, T::HALF) * mills(z);
+    let tail = exp_minus_square_times(z, T::HALF, mills(z));
     (-z).mul_add(tail, x.at_least(T::ZERO))
 }
 
@@ -143,7 +144,7 @@ pub fn gelu_slope<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
     }
     let one = x.same(T::ONE);
     let z = x.abs().at_most(T::from_f64(TAIL_MAX));
-    let e = exp_minus_square(z, T::HALF);
+    let e = exp_minus_square_times(z, T::HALF, one);
     let tail = e * mills(z);
     let cdf = x.less(x.same(T::ZERO)).select(tail, one - tail);
     let x_clamped = z.with_sign_of(x);

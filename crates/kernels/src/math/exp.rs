@@ -9,15 +9,21 @@ use crate::simd::Vector;
 /// `n` and `expm1(r)` of `x = n ln(2) + r`, for `EXP_MIN <= x <= EXP_MAX` or NaN.
 #[inline(always)]
 pub(super) fn reduced_expm1<T: Float, S: Simd>(x: Vector<T, S>) -> (Vector<T, S>, Vector<T, S>) {
+    let (n, r) = reduce(x);
+    (n, expm1_near_zero(r))
+}
+
+/// `n` and `r` of `x = n ln(2) + r`.
+#[inline(always)]
+pub(super) fn reduce<T: Float, S: Simd>(x: Vector<T, S>) -> (Vector<T, S>, Vector<T, S>) {
     let n = x.round_product(T::LOG2_E);
     let r = n.mul_add(x.same(-T::LN2_HI), x);
-    let r = n.mul_add(x.same(-T::LN2_LO), r);
-    (n, expm1_near_zero(r))
+    (n, n.mul_add(x.same(-T::LN2_LO), r))
 }
 
 /// `expm1(r)` for `|r| <= ln(2) / 2`.
 #[inline(always)]
-fn expm1_near_zero<T: Float, S: Simd>(r: Vector<T, S>) -> Vector<T, S> {
+pub(super) fn expm1_near_zero<T: Float, S: Simd>(r: Vector<T, S>) -> Vector<T, S> {
     (r * r).mul_add(polynomial(r, T::EXP_Q), r)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! NaN gives NaN on every instruction set, infinities give what C99 says, -0 is kept by odd
 //! functions, subnormal arguments and results are computed, not flushed. Functions that are not
-//! here (tan, asin, pow, ...) are scalar ones of the standard library in [`crate::elementwise`].
+//! here (pow, fmod) are scalar ones of the standard library in [`crate::elementwise`].
 //!
 //! Each function is `#[inline(always)]` and generic over [`crate::Float`] and the instruction set;
 //! call them inside of [`crate::arch::dispatch`]. Their error bounds are [`accuracy::BOUNDS`].
@@ -11,6 +11,7 @@ pub mod accuracy;
 pub mod coefficients;
 mod erf;
 mod exp;
+mod inverse;
 mod log;
 mod sigmoid;
 mod trig;
@@ -19,11 +20,12 @@ use pulp::Simd;
 
 pub use erf::{erf, erfc, gelu, gelu_slope, gelu_tanh, gelu_tanh_slope};
 pub use exp::{exp, exp_nonpositive, exp2, expm1};
+pub use inverse::{acos, acosh, asin, asinh, atan, atan2, atanh, cosh, sinh};
 pub use log::{log, log1p, log2};
 pub use sigmoid::{
     logsigmoid, mish, mish_slope, sigmoid, sigmoid_pair, silu, silu_slope, softplus, tanh,
 };
-pub use trig::{cos, sin};
+pub use trig::{cos, sin, tan};
 
 use crate::element::Float;
 use crate::simd::Vector;

@@ -1,4 +1,4 @@
-//! sin and cos: vector polynomials in f32, the standard library in f64.
+//! sin, cos and tan: vector polynomials in f32, the standard library in f64.
 
 use pulp::Simd;
 
@@ -17,6 +17,15 @@ const VECTOR_MAX: f64 = 12_000.0;
 const SIN_S: &[f64] = &[-1.6666667e-1, 8.333329e-3, -1.983933e-4, 2.7182746e-6];
 /// `c` in `cos(r) = 1 - r^2/2 + r^4 c(r^2)`, `|r| <= pi/4`.
 const COS_C: &[f64] = &[4.1666646e-2, -1.3887364e-3, 2.4438092e-5];
+/// `t` in `tan(r) = r + r^3 t(r^2)`, `|r| <= pi/4`: Cephes, single/tanf.c.
+const TAN_T: &[f64] = &[
+    3.333_315_685_48e-1,
+    1.333_879_940_85e-1,
+    5.341_128_070_05e-2,
+    2.443_013_545_25e-2,
+    3.119_922_326_97e-3,
+    9.385_401_855_43e-3,
+];
 
 /// Sine. NaN at infinities.
 #[inline(always)]
@@ -45,6 +54,21 @@ pub fn cos<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
     let minus_one = x.same(-T::ONE);
     let negative = x.same(T::HALF).less(quarter) | quarter.less(minus_one);
     sin_or_cos(r, quarter, false, negative)
+}
+
+/// Tangent. NaN at infinities.
+#[inline(always)]
+pub fn tan<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
+    if goes_to_std(x) {
+        return x.map(T::tan);
+    }
+    let (n, r) = reduce(x);
+    let square = r * r;
+    let tan = (r * square).mul_add(polynomial(square, TAN_T), r);
+    // tan(r + pi/2) = -1 / tan(r)
+    let odd = quarter_turns(n).abs().equal(x.same(T::ONE));
+    let y = odd.select(x.same(-T::ONE), tan) / odd.select(tan, x.same(T::ONE));
+    x.equal(x.same(T::ZERO)).select(x, y)
 }
 
 /// Whether the type or some argument is not for the vector code. NaN is.

@@ -208,6 +208,14 @@ impl<T: SimdFloat, S: Simd> Vector<T, S> {
         Vector::new(self.simd, y)
     }
 
+    /// As [`Vector::map`] for a function of two arguments.
+    #[inline(always)]
+    pub fn map2(self, other: Self, f: impl Fn(T, T) -> T) -> Self {
+        let (mut y, mut other) = (self.lanes, other.lanes);
+        map2_slice(T::as_elements_mut(&mut y), T::as_elements_mut(&mut other), f);
+        Vector::new(self.simd, y)
+    }
+
     /// The larger of `self`, NaN included, and a bound that is not NaN.
     #[inline(always)]
     pub fn at_least(self, bound: T) -> Self {
@@ -396,6 +404,13 @@ fn keeps_second_nan<S: Simd>() -> bool {
     }
     #[cfg(not(target_arch = "x86_64"))]
     false
+}
+
+#[inline(never)]
+fn map2_slice<T: Copy>(x: &mut [T], other: &[T], f: impl Fn(T, T) -> T) {
+    for (x, &other) in x.iter_mut().zip(other) {
+        *x = f(*x, other);
+    }
 }
 
 #[inline(never)]

@@ -66,6 +66,21 @@ macro_rules! layers {
             /// When `x` has other axes or another number of channels.
             #[track_caller]
             pub fn forward(&self, x: &Tensor<T>, pass: &Pass) -> Tensor<T> {
+                self.normalise(x, pass, false)
+            }
+
+            /// The output for `x` with a ReLU behind it: as `forward(x, pass).relu()`, but in one pass over
+            /// the data, and in one back.
+            ///
+            /// # Panics
+            /// As `forward`.
+            #[track_caller]
+            pub fn forward_relu(&self, x: &Tensor<T>, pass: &Pass) -> Tensor<T> {
+                self.normalise(x, pass, true)
+            }
+
+            #[track_caller]
+            fn normalise(&self, x: &Tensor<T>, pass: &Pass, relu: bool) -> Tensor<T> {
                 assert!(
                     matches!(x.rank(), $ranks),
                     concat!(stringify!($name), ": needs ", $shapes, "; got {:?}"),
@@ -75,10 +90,16 @@ macro_rules! layers {
                 match (&self.running_mean, &self.running_var, pass.statistics()) {
                     (Some(mean), Some(var), Statistics::Running) => {
                         let statistics = BatchStatistics { mean: mean.get(), var: var.get() };
-                        x.batch_norm_with(&statistics, weight, bias, eps)
+                        match relu {
+    true => x.batch_norm_relu_with(&statistics, weight, bias, eps),
+    false => x.batch_norm_with(&statistics, weight, bias, eps),
+}
                     }
                     (_, _, statistics) => {
-                        let (y, batch) = x.batch_norm(weight, bias, eps);
+                        let (y, batch) = match relu {
+    true => x.batch_norm_relu(weight, bias, eps),
+    false => x.batch_norm(weight, bias, eps),
+};
                         if statistics == Statistics::Follow {
                             let count = x.numel() / x.shape()[1].max(1);
                             if let (Some(mean), Some(var), Some(batches)) =

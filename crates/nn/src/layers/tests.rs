@@ -318,3 +318,17 @@ fn embedding_looks_up_and_adds_gradients_of_repeated_symbols() {
 fn wrong_shapes_are_refused() {
     BatchNorm1d::<f32>::new(3).forward(&Tensor::ones([3]), &Pass::eval());
 }
+
+#[test]
+fn batch_norm_with_relu_is_batch_norm_then_relu() {
+    let rng = &mut Rng::seed(3);
+    let (fused, apart) = (BatchNorm1d::<f64>::new(4), BatchNorm1d::<f64>::new(4));
+    for pass in [Pass::train(rng), Pass::eval()] {
+        let x = Tensor::from_fn([6, 4], |idx| ((idx[0] * 7 + idx[1] * 3) % 11) as f64 - 4.0);
+        let y = fused.forward_relu(&x, &pass);
+        assert_eq!(y.to_vec(), apart.forward(&x, &pass).relu().to_vec());
+        assert!(y.to_vec().contains(&0.0) && y.to_vec().iter().any(|&y| y > 0.0));
+    }
+    let mean = |norm: &BatchNorm1d<f64>| norm.running_mean.as_ref().unwrap().get().to_vec();
+    assert_eq!(mean(&fused), mean(&apart));
+}

@@ -62,5 +62,8 @@ pub(super) const SPECS: &[OpSpec] = &[OpSpec {
     refused: &[],
     slope: Slope::Smooth,
     cost: |shapes| Cost::elementwise(shapes, 20.0),
-    tolerance: Tolerance::Ulps(4.0, "the oracle cancels a little; the kernel is within 1"),
+    tolerance: Tolerance::Ulps(
+        4.0,
+        "the oracle cancels a little; the kernel is within its stated bound",
+    ),
 }];

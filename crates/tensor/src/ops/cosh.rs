@@ -56,8 +56,5 @@ pub(super) const SPECS: &[OpSpec] = &[OpSpec {
     refused: &[],
     slope: Slope::Smooth,
     cost: |shapes| Cost::elementwise(shapes, 20.0),
-    tolerance: Tolerance::Ulps(
-        4.0,
-        "the standard library in this precision; it states no bound of its own",
-    ),
+    tolerance: Tolerance::Ulps(4.0, "the kernel's stated bound, and the oracle's own half ulp"),
 }];
