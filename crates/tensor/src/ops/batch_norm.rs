@@ -145,7 +145,7 @@ fn trained<T: Float, const RELU: bool>(
     bias: Option<&Tensor<T>>,
     eps: f64,
 ) -> (Tensor<T>, BatchStatistics<T>) {
-    or_panic(shape_rule(x.shape(), &[weight, bias]));
+    or_panic(shape_rule(name(RELU), x.shape(), &[weight, bias]));
     let channels = [x.shape()[1]];
     let (weight, bias) = or_default(channels, weight, bias);
     let (mut mean, mut var) = (Tensor::zeros(channels), Tensor::zeros(channels));
@@ -174,7 +174,7 @@ fn given<T: Float, const RELU: bool>(
     eps: f64,
 ) -> Tensor<T> {
     let BatchStatistics { mean, var } = statistics;
-    or_panic(shape_rule(x.shape(), &[weight, bias, Some(mean), Some(var)]));
+    or_panic(shape_rule(name(RELU), x.shape(), &[weight, bias, Some(mean), Some(var)]));
     let statistics = BatchStatistics { mean: mean.contiguous(), var: var.contiguous() };
     let (weight, bias) = or_default([x.shape()[1]], weight, bias);
     let op = Norm::<T, RELU> { statistics, eps, training: false, y: None };
@@ -191,12 +191,21 @@ fn or_default<T: Float>(
     (weight, bias.cloned().unwrap_or_else(|| Tensor::zeros(channels)))
 }
 
-fn shape_rule<T: Float>(x: &[usize], channels: &[Option<&Tensor<T>>]) -> Result<(), ShapeError> {
+/// What the op is called, with a ReLU behind it or without.
+const fn name(relu: bool) -> &'static str {
+    if relu { "batch_norm_relu" } else { "batch_norm" }
+}
+
+fn shape_rule<T: Float>(
+    name: &'static str,
+    x: &[usize],
+    channels: &[Option<&Tensor<T>>],
+) -> Result<(), ShapeError> {
     let fits = |param: &Option<&Tensor<T>>| param.is_none_or(|param| param.shape() == &x[1..2]);
     if x.len() < 2 || !channels.iter().all(fits) {
         let shapes: Vec<_> = channels.iter().flatten().map(|param| param.shape()).collect();
         let rule = "x (N, C, ...), and (C) for all else";
-        return Err(ShapeError::new("batch_norm", rule, format!("{x:?} and {shapes:?}")));
+        return Err(ShapeError::new(name, rule, format!("{x:?} and {shapes:?}")));
     }
     Ok(())
 }
@@ -246,7 +255,7 @@ impl<T: Float, const RELU: bool> Norm<T, RELU> {
 }
 
 impl<T: Float, const RELU: bool> FusedOp<T, 3> for Norm<T, RELU> {
-    const NAME: &'static str = if RELU { "batch_norm_relu" } else { "batch_norm" };
+    const NAME: &'static str = name(RELU);
 
     fn forward(&mut self, inputs: [&Tensor<T>; 3]) -> Tensor<T> {
         if let Some(y) = self.y.take() {
@@ -378,7 +387,13 @@ pub(super) const SPECS: &[OpSpec] = &[
     OpSpec {
         name: "batch_norm_relu eval",
         formula: "y = max((x - mean) / √(var + eps) weight + bias, 0), statistics given",
-        shapes: &[&[&[1, 1], &[1], &[1]], &[&[5, 17], &[17], &[17]], &[&[3, 2, 5], &[2], &[2]]],
+        shapes: &[
+            &[&[1, 1], &[1], &[1]],
+            &[&[0, 3], &[3], &[3]],
+            &[&[5, 17], &[17], &[17]],
+            &[&[3, 2, 5], &[2], &[2]],
+            &[&[256, 1024], &[1024], &[1024]],
+        ],
         domain: AWAY_FROM_KINK,
         build: build!(|x| {
             let channels = x[0].shape().get(1).copied().unwrap_or(1);
