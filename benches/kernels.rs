@@ -225,7 +225,8 @@ fn sweeps(criterion: &mut Criterion) {
         let mut y = Buffer::zeroed(size * size);
         group.throughput(Throughput::Bytes(8 * x.len() as u64));
         group.bench_function(format!("{size}x{size}"), |b| {
-            let columns = View::new(&x, 0, &[size, size], &[1, size as isize]);
+            let (shape, strides) = ([size, size], [1, size as isize]);
+            let columns = View::new(&x, 0, &shape, &strides);
             b.iter(|| copy::copy(black_box(columns), &mut y));
         });
         assert_eq!(y[1], x[size]);

@@ -106,6 +106,9 @@ impl<T: Float> Op<T, 2> for Matmul {
 
 /// Writes the product, of `shape`, to `y`.
 fn multiply<T: Float>(a: &Tensor<T>, b: &Tensor<T>, shape: &[usize], y: &mut [T]) {
+    if y.is_empty() {
+        return;
+    }
     let (batch, matrix) = shape.split_at(shape.len() - 2);
     let c = MatrixMut::row_major(y, matrix[0], matrix[1]);
     let (left, right) = (matrix_of(a), matrix_of(b));
@@ -140,6 +143,7 @@ pub(super) const SPECS: &[OpSpec] = &[OpSpec {
         &[&[2, 3], &[3]],
         &[&[2, 0], &[0, 3]],
         &[&[0, 2], &[2, 3]],
+        &[&[0, 2, 3], &[0, 3, 4]],
         &[&[3, 17], &[17, 5]],
         &[&[2, 3, 4], &[4, 5]],
         &[&[2, 1, 3, 4], &[3, 4, 2]],
