@@ -184,11 +184,7 @@ fn shape_rule<const D: usize>(
     bias: Option<&[usize]>,
     options: &ConvOptions<D>,
 ) -> Result<kernel::Conv, ShapeError> {
-    let refuse = |rule: &str| {
-        let bias = bias.map_or(String::new(), |bias| format!(" and bias {bias:?}"));
-        let got = format!("{x:?}, weight {weight:?}{bias} with {options:?}");
-        Err(ShapeError::new(name, rule, got))
-    };
+    let refuse = |rule: &str| Err(refusal(name, rule, [x, weight], bias, options));
     let groups = options.groups;
     let fits = (x.len() == D + 2 || x.len() == D + 1) && weight.len() == D + 2 && groups > 0;
     let channels = if fits { x[x.len() - D - 1] } else { 0 };
@@ -229,6 +225,18 @@ fn shape_rule<const D: usize>(
         axes,
         winograd,
     })
+}
+
+/// Why the shapes of an image, a weight and a bias do not fit.
+pub(super) fn refusal(
+    name: &str,
+    rule: &str,
+    [x, weight]: [&[usize]; 2],
+    bias: Option<&[usize]>,
+    options: &impl std::fmt::Debug,
+) -> ShapeError {
+    let bias = bias.map_or(String::new(), |bias| format!(" and bias {bias:?}"));
+    ShapeError::new(name, rule, format!("{x:?}, weight {weight:?}{bias} with {options:?}"))
 }
 
 /// Which of the three tensors of a convolution is computed from the two others.

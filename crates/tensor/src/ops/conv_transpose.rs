@@ -3,7 +3,7 @@
 
 use backstitch_kernels::{Float, conv as kernel};
 
-use super::conv::{Padding, Product, Role, batched, laid_out, per_channel, product};
+use super::conv::{Padding, Product, Role, batched, laid_out, per_channel, product, refusal};
 use crate::shape::{ShapeError, or_panic};
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
 use crate::tensor::Tensor;
@@ -106,11 +106,7 @@ fn shape_rule<const D: usize>(
     bias: Option<&[usize]>,
     options: &ConvTransposeOptions<D>,
 ) -> Result<kernel::Conv, ShapeError> {
-    let refuse = |rule: &str| {
-        let bias = bias.map_or(String::new(), |bias| format!(" and bias {bias:?}"));
-        let got = format!("{x:?}, weight {weight:?}{bias} with {options:?}");
-        Err(ShapeError::new(name, rule, got))
-    };
+    let refuse = |rule: &str| Err(refusal(name, rule, [x, weight], bias, options));
     let groups = options.groups;
     let fits = (x.len() == D + 2 || x.len() == D + 1) && weight.len() == D + 2 && groups > 0;
     let channels = if fits { x[x.len() - D - 1] } else { 0 };

@@ -37,15 +37,34 @@ impl<T: Float> Tensor<T> {
     }
 }
 
-/// The pivots of each matrix and the signs of their permutations.
-pub(super) fn pivots<T: Float>(a: &Tensor<T>) -> (Tensor<T>, Tensor<T>) {
-    let a = a.contiguous();
-    let (lead, n) = (&a.shape()[..a.rank() - 2], a.size(-1));
-    let mut sign = Tensor::ones(lead);
-    let pivots = Tensor::build(&a.shape()[..a.rank() - 1], |diagonal| {
-        kernel::pivots(data(&a), n, diagonal, sign.data_mut());
-    });
-    (pivots, sign)
+/// What a factorisation leaves of each matrix `(n, n)`: the pivots `(..., n)`, and the sign of their
+/// permutation `(...)`.
+pub(super) struct Pivots<T: Float> {
+    pivots: Tensor<T>,
+    sign: Tensor<T>,
+}
+
+impl<T: Float> Pivots<T> {
+    pub(super) fn of(a: &Tensor<T>) -> Self {
+        let a = a.contiguous();
+        let (lead, n) = (&a.shape()[..a.rank() - 2], a.size(-1));
+        let mut sign = Tensor::ones(lead);
+        let pivots = Tensor::build(&a.shape()[..a.rank() - 1], |diagonal| {
+            kernel::pivots(data(&a), n, diagonal, sign.data_mut());
+        });
+        Pivots { pivots, sign }
+    }
+
+    /// A number per matrix, from its pivots and their sign.
+    pub(super) fn each(&self, number: impl Fn(&[T], T) -> T) -> Tensor<T> {
+        let n = self.pivots.size(-1);
+        let (pivots, sign) = (data(&self.pivots), data(&self.sign));
+        Tensor::build(self.sign.shape(), |y| {
+            for (i, y) in y.iter_mut().enumerate() {
+                *y = number(&pivots[i * n..][..n], sign[i]);
+            }
+        })
+    }
 }
 
 /// A number per matrix as a factor for all its elements.
@@ -60,14 +79,9 @@ impl<T: Float> Op<T, 1> for Det {
     const SAVES: Saves = Saves::ALL;
 
     fn forward(&mut self, [a]: [&Tensor<T>; 1]) -> Tensor<T> {
-        let (pivots, sign) = pivots(a);
-        let n = a.size(-1);
-        let (pivots, sign) = (data(&pivots), data(&sign));
-        Tensor::build(&a.shape()[..a.rank() - 2], |y| {
-            for (i, y) in y.iter_mut().enumerate() {
-                *y = pivots[i * n..][..n].iter().fold(sign[i], |product, &pivot| product * pivot);
-            }
-        })
+        let product =
+            |pivots: &[T], sign: T| pivots.iter().fold(sign, |product, &pivot| product * pivot);
+        Pivots::of(a).each(product)
     }
 
     fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 1> {

@@ -2,12 +2,12 @@
 
 use backstitch_kernels::Float;
 
-use super::det::{determinants, pivots, spread};
+use super::det::{Pivots, determinants, spread};
 use super::matrices::{self, Square};
 use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};
 use crate::shape::or_panic;
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
-use crate::tensor::{Tensor, data};
+use crate::tensor::Tensor;
 
 impl<T: Float> Tensor<T> {
     /// The signs of the determinants of the matrices in the last two axes, and the logarithms of
@@ -37,7 +37,7 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn slogdet(&self) -> (Tensor<T>, Tensor<T>) {
         or_panic(matrices::side("slogdet", self.shape()));
-        (signs(self), apply(LogDet, [self]))
+        signs_and_logs(self)
     }
 
     /// The logarithms of the determinants of the matrices in the last two axes; NaN for a negative
@@ -55,41 +55,33 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn logdet(&self) -> Tensor<T> {
         or_panic(matrices::side("logdet", self.shape()));
-        let log = apply(LogDet, [self]);
-        Tensor::where_(&signs(self).lt(T::ZERO), T::NAN, log)
+        let (sign, log) = signs_and_logs(self);
+        Tensor::where_(&sign.lt(T::ZERO), T::NAN, log)
     }
 }
 
-/// The signs of the determinants, outside the graph: -1, 0 or 1.
-fn signs<T: Float>(a: &Tensor<T>) -> Tensor<T> {
-    let a = a.detach();
-    let (pivots, sign) = pivots(&a);
-    let n = a.size(-1);
-    let (pivots, sign) = (data(&pivots), data(&sign));
+/// The signs of the determinants, outside the graph: -1, 0 or 1; and the logarithms of their
+/// magnitudes. Both from one factorisation.
+#[track_caller]
+fn signs_and_logs<T: Float>(a: &Tensor<T>) -> (Tensor<T>, Tensor<T>) {
+    let pivots = Pivots::of(a);
     let of = |pivot: T| if pivot == T::ZERO { T::ZERO } else { pivot.signum() };
-    Tensor::build(&a.shape()[..a.rank() - 2], |y| {
-        for (i, y) in y.iter_mut().enumerate() {
-            *y = pivots[i * n..][..n].iter().fold(sign[i], |product, &pivot| product * of(pivot));
-        }
-    })
+    let sign =
+        pivots.each(|pivots, sign| pivots.iter().fold(sign, |product, &pivot| product * of(pivot)));
+    (sign, apply(LogDet { pivots }, [a]))
 }
 
 /// The logarithm of the magnitude of the determinant.
-struct LogDet;
+struct LogDet<T: Float> {
+    pivots: Pivots<T>,
+}
 
-impl<T: Float> Op<T, 1> for LogDet {
+impl<T: Float> Op<T, 1> for LogDet<T> {
     const NAME: &'static str = "slogdet";
     const SAVES: Saves = Saves::INPUTS;
 
-    fn forward(&mut self, [a]: [&Tensor<T>; 1]) -> Tensor<T> {
-        let (pivots, _) = pivots(a);
-        let n = a.size(-1);
-        let pivots = data(&pivots);
-        Tensor::build(&a.shape()[..a.rank() - 2], |y| {
-            for (i, y) in y.iter_mut().enumerate() {
-                *y = pivots[i * n..][..n].iter().map(|pivot| pivot.abs().ln()).sum();
-            }
-        })
+    fn forward(&mut self, _: [&Tensor<T>; 1]) -> Tensor<T> {
+        self.pivots.each(|pivots, _| pivots.iter().map(|pivot| pivot.abs().ln()).sum())
     }
 
     fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 1> {
