@@ -94,9 +94,8 @@ pub fn with<R>(isa: Isa, f: impl FnOnce() -> R) -> R {
 
 /// Runs a kernel compiled for the [`current`] instruction set.
 ///
-/// `op` is a [`WithSimd`] struct, or a closure, which is then compiled with the instruction set's
-/// features and vectorised by the compiler. Dispatch once per big slice: it is an indirect call
-/// that nothing is inlined through.
+/// `op` is a [`WithSimd`] struct; for a closure see [`inlined`]. Dispatch once per big slice: it is
+/// an indirect call that nothing is inlined through.
 #[inline]
 pub fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
     match current() {

@@ -32,17 +32,20 @@ fn zip<A: Element, B: Element, C: Element>(
     let (a, b) = (Operand::new(a, y.len()), Operand::new(b, y.len()));
     let work_ns = y.len() * COST_PS / 1000;
     par::chunks_mut(y, TASK, work_ns, |index, y| {
-        arch::dispatch(|| {
-            let (mut buffer_a, mut buffer_b) = ([A::default(); BLOCK], [B::default(); BLOCK]);
-            for (block, y) in y.chunks_mut(BLOCK).enumerate() {
-                let start = index * TASK + block * BLOCK;
-                let a = a.block(start, &mut buffer_a[..y.len()]);
-                let b = b.block(start, &mut buffer_b[..y.len()]);
-                for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
-                    *y = f(a, b);
+        arch::inlined(
+            #[inline(always)]
+            || {
+                let (mut buffer_a, mut buffer_b) = ([A::default(); BLOCK], [B::default(); BLOCK]);
+                for (block, y) in y.chunks_mut(BLOCK).enumerate() {
+                    let start = index * TASK + block * BLOCK;
+                    let a = a.block(start, &mut buffer_a[..y.len()]);
+                    let b = b.block(start, &mut buffer_b[..y.len()]);
+                    for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
+                        *y = f(a, b);
+                    }
                 }
-            }
-        });
+            },
+        );
     });
 }
 
@@ -164,18 +167,21 @@ pub fn select<T: Element>(mask: View<'_, bool>, a: View<'_, T>, b: View<'_, T>, 
         let (mask, a, b) = (Operand::new(mask, len), Operand::new(a, len), Operand::new(b, len));
         let work_ns = len * COST_PS / 1000;
         par::chunks_mut(y, TASK, work_ns, |index, y| {
-            arch::dispatch(|| {
-                let mut buffer_mask = [false; BLOCK];
-                let mut buffers = [[T::default(); BLOCK]; 2];
-                let [buffer_a, buffer_b] = &mut buffers;
-                for (block, y) in y.chunks_mut(BLOCK).enumerate() {
-                    let start = index * TASK + block * BLOCK;
-                    let mask = mask.block(start, &mut buffer_mask[..y.len()]);
-                    let a = a.block(start, &mut buffer_a[..y.len()]);
-                    let b = b.block(start, &mut buffer_b[..y.len()]);
-                    select_block(mask, a, b, y);
-                }
-            });
+            arch::inlined(
+                #[inline(always)]
+                || {
+                    let mut buffer_mask = [false; BLOCK];
+                    let mut buffers = [[T::default(); BLOCK]; 2];
+                    let [buffer_a, buffer_b] = &mut buffers;
+                    for (block, y) in y.chunks_mut(BLOCK).enumerate() {
+                        let start = index * TASK + block * BLOCK;
+                        let mask = mask.block(start, &mut buffer_mask[..y.len()]);
+                        let a = a.block(start, &mut buffer_a[..y.len()]);
+                        let b = b.block(start, &mut buffer_b[..y.len()]);
+                        select_block(mask, a, b, y);
+                    }
+                },
+            );
         });
     }
     per_element!(T: kernel(mask: View<'_, bool>, a: View<'_, T>, b: View<'_, T>, y: &mut [T]))

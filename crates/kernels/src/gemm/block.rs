@@ -131,12 +131,34 @@ impl<T: Float> WithSimd for Run<'_, T> {
                 (0..tile.m).for_each(|i| tile.c.add(i * tile.c_row).write_bytes(0, tile.n));
             }
             tile.finish(simd, 0..tile.m, 0..tile.n);
+            tile.activate(0..tile.n);
         }
     }
 }
 
 impl<T: Float> Tile<'_, T> {
-    /// Applies the epilogue to a part of C.
+    /// Applies the activation that comes when columns of C are done, if there is one.
+    ///
+    /// # Safety
+    /// As [`Tile::run`]; the columns lie in C.
+    #[inline(never)]
+    unsafe fn activate(&self, cols: Range<usize>) {
+        let Some(activation) = self.epilogue.afterwards() else {
+            return;
+        };
+        // Short rows without gaps are one long row.
+        let (rows, len) =
+            if cols.len() == self.c_row { (1, self.m * self.c_row) } else { (self.m, cols.len()) };
+        for i in 0..rows {
+            // SAFETY: a part of row i of C, or all of its rows, which are ours.
+            activation(unsafe {
+                let start = self.c.add(i * self.c_row + cols.start);
+                std::slice::from_raw_parts_mut(start, len)
+            });
+        }
+    }
+
+    /// Applies the rest of the epilogue to a part of C.
     ///
     /// # Safety
     /// As [`Tile::run`]; the part lies in C.
@@ -354,6 +376,11 @@ unsafe fn blocks<T: Float, S: Simd>(
                 let sums = sums[(panel - first) * sizes.sums_panel_len()..].as_mut_ptr();
                 // SAFETY: as above.
                 unsafe { column(simd, tile, sizes, &chunk, panel, b_packed, sums) };
+            }
+            if chunk.last {
+                let end = (first + sizes.b_block) * sizes.b_width;
+                // SAFETY: as above; the block's columns lie in C.
+                unsafe { tile.activate(first * sizes.b_width..tile.n.min(end)) };
             }
         }
     }

@@ -1,18 +1,46 @@
 //! What follows a product while its tile is still in cache: bias and activation.
+//!
+//! A bias and a ReLU are applied to each micro-kernel's result, while it is in the nearest cache.
+//! Other activations cost enough to wait until a block of columns is done, and are then called
+//! like any element-wise kernel, so that products are not compiled once for each of them.
 
 use std::fmt;
 use std::ops::Range;
 
 use pulp::Simd;
 
-use crate::Float;
 use crate::simd::Vector;
+use crate::{Float, elementwise};
 
 /// A function applied to every element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
     /// `max(x, 0)`; NaN stays NaN.
     Relu,
+    /// As [`elementwise::tanh`].
+    Tanh,
+    /// As [`elementwise::sigmoid`].
+    Sigmoid,
+    /// As [`elementwise::gelu`], exact.
+    Gelu,
+    /// As [`elementwise::gelu_tanh`].
+    GeluTanh,
+    /// As [`elementwise::silu`].
+    Silu,
+}
+
+impl Activation {
+    /// The element-wise kernel, unless the activation is applied together with the bias.
+    fn in_place<T: Float>(self) -> Option<fn(&mut [T])> {
+        match self {
+            Activation::Relu => None,
+            Activation::Tanh => Some(elementwise::tanh_assign),
+            Activation::Sigmoid => Some(elementwise::sigmoid_assign),
+            Activation::Gelu => Some(elementwise::gelu_assign),
+            Activation::GeluTanh => Some(elementwise::gelu_tanh_assign),
+            Activation::Silu => Some(elementwise::silu_assign),
+        }
+    }
 }
 
 /// What is done to C after the product.
@@ -51,14 +79,22 @@ impl<'a, T: Float> Epilogue<'a, T> {
         }
     }
 
-    /// Applies it to a row of C.
+    /// The activation that is still due when a block of C, bias included, is done.
+    pub(super) fn afterwards(&self) -> Option<fn(&mut [T])> {
+        match *self {
+            Self::None | Self::Bias(_) => None,
+            Self::Act(act) | Self::BiasAct(_, act) => act.in_place(),
+        }
+    }
+
+    /// Applies to a row of C what does not come [`Epilogue::afterwards`].
     #[inline(always)]
     pub(super) fn apply<S: Simd>(&self, simd: S, row: &mut [T]) {
         match *self {
-            Self::None => {}
-            Self::Bias(bias) => map2(simd, row, bias, |x, b| x + b),
             Self::Act(Activation::Relu) => map(simd, row, relu),
             Self::BiasAct(bias, Activation::Relu) => map2(simd, row, bias, |x, b| relu(x + b)),
+            Self::Bias(bias) | Self::BiasAct(bias, _) => map2(simd, row, bias, |x, b| x + b),
+            Self::None | Self::Act(_) => {}
         }
     }
 }

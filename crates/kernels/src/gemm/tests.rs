@@ -69,6 +69,19 @@ fn naive<T: Float>(a: &Case<T>, b: &Case<T>) -> Vec<(f64, f64)> {
     out
 }
 
+/// The activations, and what they do.
+const ACTIVATIONS: [(Activation, fn(f64) -> f64); 6] = [
+    (Activation::Relu, |x| x.max(0.0)),
+    (Activation::Tanh, f64::tanh),
+    (Activation::Sigmoid, |x| 1.0 / (1.0 + (-x).exp())),
+    (Activation::Gelu, |x| x * 0.5 * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2)),
+    (Activation::GeluTanh, |x| {
+        let u = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3));
+        0.5 * x * (1.0 + u.tanh())
+    }),
+    (Activation::Silu, |x| x / (1.0 + (-x).exp())),
+];
+
 /// Guard value around C.
 const GUARD: f64 = 12345.0;
 
@@ -105,8 +118,8 @@ fn check<T: Float>(setup: &Setup) {
         match epilogue {
             0 => Epilogue::None,
             1 => Epilogue::Bias(&bias[..]),
-            2 => Epilogue::Act(Activation::Relu),
-            _ => Epilogue::BiasAct(&bias[..], Activation::Relu),
+            _ if epilogue % 2 == 0 => Epilogue::Act(ACTIVATIONS[epilogue / 2 - 1].0),
+            _ => Epilogue::BiasAct(&bias[..], ACTIVATIONS[epilogue / 2 - 1].0),
         },
     );
     let end = if m == 0 { 0 } else { (m - 1) * row + n };
@@ -123,10 +136,14 @@ fn check<T: Float>(setup: &Setup) {
         let old = if add { before[index].to_f64() } else { 0.0 };
         let bias = if epilogue % 2 == 1 { bias[j].to_f64() } else { 0.0 };
         let mut expected = alpha.to_f64() * sum + old + bias;
+        let size = size + old.abs() + bias.abs() + 1e-30;
+        let mut bound = (k + 3) as f64 * T::EPSILON.to_f64() * size;
         if epilogue >= 2 {
-            expected = expected.max(0.0);
+            let (_, function) = ACTIVATIONS[epilogue / 2 - 1];
+            expected = function(expected);
+            // Slopes are at most 1.13; functions are accurate to 20 ulps.
+            bound = 1.13 * bound + 20.0 * T::EPSILON.to_f64() * expected.abs();
         }
-        let bound = (k + 3) as f64 * T::EPSILON.to_f64() * (size + old.abs() + bias.abs() + 1e-30);
         let error = (x.to_f64() - expected).abs();
         assert!(error <= bound, "({i}, {j}): {x} for {expected}, error {error} over {bound}");
     }
@@ -142,7 +159,7 @@ fn size() -> impl Strategy<Value = usize> {
 }
 
 fn setups() -> impl Strategy<Value = Setup> {
-    (size(), size(), size(), (0..7usize, 0..7usize), 0..3usize, any::<bool>(), 0..4usize, 0..99u64)
+    (size(), size(), size(), (0..7usize, 0..7usize), 0..3usize, any::<bool>(), 0..14usize, 0..99u64)
         .prop_map(|(m, n, k, layouts, pad, add, epilogue, seed)| Setup {
             m,
             n,
@@ -195,7 +212,8 @@ fn large_products_are_right() {
     for (m, n, k) in [(31, 300, 2800), (530, 33, 700), (29, 1100, 500), (300, 290, 225)] {
         for (index, layouts) in [(0, 0), (0, 1), (1, 0), (3, 4), (4, 2)].into_iter().enumerate() {
             let (add, seed) = (index % 2 == 1, index as u64);
-            let setup = Setup { m, n, k, layouts, pad: index % 3, add, epilogue: 3, seed };
+            let (pad, epilogue) = (index % 3, 3 + 2 * index);
+            let setup = Setup { m, n, k, layouts, pad, add, epilogue, seed };
             check::<f32>(&setup);
             arch::with(arch::available()[index % arch::available().len()], || check::<f64>(&setup));
         }

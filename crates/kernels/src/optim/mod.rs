@@ -113,10 +113,9 @@ fn sweep<'a, T: Float>(params: impl Iterator<Item = Piece<'a, T>>, update: impl 
         pieces.push(piece);
     }
     par::chunks_mut(&mut pieces, 1, elements * NANOSECONDS, |_, piece| {
-        let piece = std::mem::take(&mut piece[0]);
-        arch::dispatch(
+        arch::inlined(
             #[inline(always)]
-            || update.update(piece),
+            || update.update(std::mem::take(&mut piece[0])),
         );
     });
 }

@@ -83,26 +83,25 @@ fn fold_units<T: Float, F: Fold<T>>(x: &[T], split: Split, store: impl Fn(Unit, 
     let units = outer * parts * strips;
     let unit_elements = axis.min(PART) * inner.min(STRIP);
     let group = TASK.div_ceil(unit_elements);
-    let fold_group = |first: usize| {
-        let mut total = [0.0; STRIP];
-        for index in first..units.min(first + group) {
-            let unit = Unit {
-                outer: index / (parts * strips),
-                part: index / strips % parts,
-                column: index % strips * STRIP,
-            };
-            let row = unit.part * PART;
-            let rows = PART.min(axis - row);
-            let total = &mut total[..STRIP.min(inner - unit.column)];
-            let x = &x[(unit.outer * axis + row) * inner + unit.column..];
-            fold_rows::<T, F>(x, inner, rows, total);
-            store(unit, total);
-        }
-    };
     par::for_each(units.div_ceil(group), x.len() / 8, |task| {
-        arch::dispatch(
+        arch::inlined(
             #[inline(always)]
-            || fold_group(task * group),
+            || {
+                let mut total = [0.0; STRIP];
+                for index in task * group..units.min((task + 1) * group) {
+                    let unit = Unit {
+                        outer: index / (parts * strips),
+                        part: index / strips % parts,
+                        column: index % strips * STRIP,
+                    };
+                    let row = unit.part * PART;
+                    let rows = PART.min(axis - row);
+                    let total = &mut total[..STRIP.min(inner - unit.column)];
+                    let x = &x[(unit.outer * axis + row) * inner + unit.column..];
+                    fold_rows::<T, F>(x, inner, rows, total);
+                    store(unit, total);
+                }
+            },
         );
     });
 }

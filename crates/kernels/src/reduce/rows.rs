@@ -51,10 +51,10 @@ pub(super) fn reduce<T: Float, F: Fold<T>>(x: &[T], cols: usize, out: &mut [T], 
 /// The fold of each row of `cols` elements of `x`.
 #[inline(never)]
 fn fold_rows<T: Float, F: Fold<T>>(x: &[T], cols: usize, totals: &mut [f64]) {
-    arch::dispatch(
+    arch::inlined(
         #[inline(always)]
         || {
-            for (row, total) in x.chunks_exact(cols).zip(totals) {
+            for (row, total) in x.chunks_exact(cols).zip(&mut *totals) {
                 *total = F::start().to_f64();
                 for block in row.chunks(BLOCK) {
                     *total = F::merge(*total, fold_block::<T, F>(block).to_f64());
