@@ -3,13 +3,15 @@
 //! Each matrix is factorised by one thread; the matrices of a batch are shared among threads. Where
 //! a factorisation does not exist (a singular matrix, one that is not positive definite, numbers
 //! that are not finite), that matrix's results are NaN. faer allocates its own scratch memory.
+//!
+//! All is computed in f64: results in f32 are rounded once, at the end, and faer's algorithms, which
+//! would be a fifth of this crate's code, are compiled for one type instead of two.
 
 use faer::linalg::solvers::{PartialPivLu, Solve};
 use faer::linalg::triangular_solve as triangular;
-use faer::traits::RealField;
-use faer::{MatMut, MatRef, Par, Side};
+use faer::{Mat, MatRef, Par, Side};
 
-use crate::element::{Float, per_float};
+use crate::Float;
 use crate::par;
 
 /// Which half of a square matrix is read, and whether its diagonal counts as ones.
@@ -26,32 +28,42 @@ fn work(flops: usize) -> usize {
     flops / 2 + 200
 }
 
+/// The `index`-th matrix `(rows, cols)` of a batch.
+fn read<T: Float>(batch: &[T], index: usize, (rows, cols): (usize, usize)) -> Mat<f64> {
+    let matrix = &batch[index * rows * cols..][..rows * cols];
+    Mat::from_fn(rows, cols, |i, j| matrix[i * cols + j].to_f64())
+}
+
+/// Fills a row-major matrix.
+fn write<T: Float>(y: &mut [T], cols: usize, value: impl Fn(usize, usize) -> f64) {
+    for (i, y) in y.iter_mut().enumerate() {
+        *y = T::from_f64(value(i / cols, i % cols));
+    }
+}
+
 /// `x = a⁻¹ b` for each `a (n, n)`, `b (n, k)` of a batch. NaN where `a` is singular.
 ///
 /// # Panics
 /// When the slices do not hold as many matrices of these shapes.
 pub fn solve<T: Float>(a: &[T], b: &[T], (n, k): (usize, usize), x: &mut [T]) {
     assert_eq!((b.len(), a.len() * k), (x.len(), x.len() * n), "solve: lengths");
-    per_float!(T: solve_all(a: &[T], b: &[T], n: usize, k: usize, x: &mut [T]))
-}
-
-fn solve_all<T: Float + RealField>(a: &[T], b: &[T], n: usize, k: usize, x: &mut [T]) {
     if x.is_empty() {
         return;
     }
     let cost = work(n * n * (n + k)) * (x.len() / (n * k));
     par::chunks_mut(x, n * k, cost, |i, x| {
-        let lu = MatRef::from_row_major_slice(&a[i * n * n..][..n * n], n, n).partial_piv_lu();
-        x.copy_from_slice(&b[i * n * k..][..n * k]);
-        match is_singular(&lu, n) {
-            true => x.fill(T::NAN),
-            false => lu.solve_in_place(MatMut::from_row_major_slice_mut(x, n, k)),
+        let lu = read(a, i, (n, n)).partial_piv_lu();
+        if is_singular(&lu, n) {
+            return x.fill(T::NAN);
         }
+        let mut solution = read(b, i, (n, k));
+        lu.solve_in_place(&mut solution);
+        write(x, k, |i, j| solution[(i, j)]);
     });
 }
 
-fn is_singular<T: Float + RealField>(lu: &PartialPivLu<T>, n: usize) -> bool {
-    (0..n).any(|i| lu.U()[(i, i)] == T::ZERO)
+fn is_singular(lu: &PartialPivLu<f64>, n: usize) -> bool {
+    (0..n).any(|i| lu.U()[(i, i)] == 0.0)
 }
 
 /// `x = a⁻¹ b` for each `a (n, n)` of which one triangle is read, `b (n, k)`.
@@ -68,31 +80,21 @@ pub fn solve_triangular<T: Float>(
     x: &mut [T],
 ) {
     assert_eq!((b.len(), a.len() * k), (x.len(), x.len() * n), "solve_triangular: lengths");
-    per_float!(T: substitute_all(a: &[T], b: &[T], n: usize, k: usize, which: Triangle, x: &mut [T]))
-}
-
-fn substitute_all<T: Float + RealField>(
-    a: &[T],
-    b: &[T],
-    n: usize,
-    k: usize,
-    which: Triangle,
-    x: &mut [T],
-) {
     if x.is_empty() {
         return;
     }
     let cost = work(n * n * k) * (x.len() / (n * k));
     par::chunks_mut(x, n * k, cost, |i, x| {
-        let a = MatRef::from_row_major_slice(&a[i * n * n..][..n * n], n, n);
-        x.copy_from_slice(&b[i * n * k..][..n * k]);
-        let x = MatMut::from_row_major_slice_mut(x, n, k);
+        let a = read(a, i, (n, n));
+        let mut solution = read(b, i, (n, k));
+        let (a, to) = (a.as_ref(), solution.as_mut());
         match (which.upper, which.unit) {
-            (false, false) => triangular::solve_lower_triangular_in_place(a, x, Par::Seq),
-            (false, true) => triangular::solve_unit_lower_triangular_in_place(a, x, Par::Seq),
-            (true, false) => triangular::solve_upper_triangular_in_place(a, x, Par::Seq),
-            (true, true) => triangular::solve_unit_upper_triangular_in_place(a, x, Par::Seq),
+            (false, false) => triangular::solve_lower_triangular_in_place(a, to, Par::Seq),
+            (false, true) => triangular::solve_unit_lower_triangular_in_place(a, to, Par::Seq),
+            (true, false) => triangular::solve_upper_triangular_in_place(a, to, Par::Seq),
+            (true, true) => triangular::solve_unit_upper_triangular_in_place(a, to, Par::Seq),
         }
+        write(x, k, |i, j| solution[(i, j)]);
     });
 }
 
@@ -105,18 +107,13 @@ pub fn pivots<T: Float>(a: &[T], n: usize, diagonal: &mut [T], sign: &mut [T]) {
     let count = sign.len();
     assert_eq!((a.len(), diagonal.len()), (count * n * n, count * n), "pivots: lengths");
     sign.fill(T::ONE);
-    if n > 0 {
-        per_float!(T: pivots_all(a: &[T], n: usize, diagonal: &mut [T], sign: &mut [T]))
+    if n == 0 {
+        return;
     }
-}
-
-fn pivots_all<T: Float + RealField>(a: &[T], n: usize, diagonal: &mut [T], sign: &mut [T]) {
     let cost = work(n * n * n) * sign.len();
     par::chunks_mut2((diagonal, n), (sign, 1), cost, |i, diagonal, sign| {
-        let lu = MatRef::from_row_major_slice(&a[i * n * n..][..n * n], n, n).partial_piv_lu();
-        for (row, pivot) in diagonal.iter_mut().enumerate() {
-            *pivot = lu.U()[(row, row)];
-        }
+        let lu = read(a, i, (n, n)).partial_piv_lu();
+        write(diagonal, n, |_, j| lu.U()[(j, j)]);
         if is_odd(lu.P().arrays().0) {
             sign[0] = -T::ONE;
         }
@@ -157,28 +154,14 @@ pub fn inverse<T: Float>(a: &[T], n: usize, y: &mut [T]) {
 /// When the slices differ in length or do not hold whole matrices.
 pub fn cholesky<T: Float>(a: &[T], n: usize, l: &mut [T]) {
     assert_eq!(a.len(), l.len(), "cholesky: lengths");
-    per_float!(T: cholesky_all(a: &[T], n: usize, l: &mut [T]))
-}
-
-fn cholesky_all<T: Float + RealField>(a: &[T], n: usize, l: &mut [T]) {
     if l.is_empty() {
         return;
     }
     let cost = work(n * n * n) * (l.len() / (n * n));
-    par::chunks_mut(l, n * n, cost, |i, l| {
-        let a = MatRef::from_row_major_slice(&a[i * n * n..][..n * n], n, n);
-        match a.llt(Side::Lower) {
-            Ok(factor) => write(l, n, |i, j| if j <= i { factor.L()[(i, j)] } else { T::ZERO }),
-            Err(_) => l.fill(T::NAN),
-        }
+    par::chunks_mut(l, n * n, cost, |i, l| match read(a, i, (n, n)).llt(Side::Lower) {
+        Ok(factor) => write(l, n, |i, j| if j <= i { factor.L()[(i, j)] } else { 0.0 }),
+        Err(_) => l.fill(T::NAN),
     });
-}
-
-/// Fills a row-major matrix.
-fn write<T>(y: &mut [T], cols: usize, value: impl Fn(usize, usize) -> T) {
-    for (i, y) in y.iter_mut().enumerate() {
-        *y = value(i / cols, i % cols);
-    }
 }
 
 /// Eigenvalues, rising, and eigenvectors of each symmetric `a (n, n)`, of which the lower half is
@@ -190,37 +173,32 @@ fn write<T>(y: &mut [T], cols: usize, value: impl Fn(usize, usize) -> T) {
 /// When `y` has not one row more for each matrix.
 pub fn eigh<T: Float>(a: &[T], n: usize, y: &mut [T]) {
     assert_eq!(a.len() * (n + 1), y.len() * n, "eigh: lengths");
-    per_float!(T: eigh_all(a: &[T], n: usize, y: &mut [T]))
-}
-
-fn eigh_all<T: Float + RealField>(a: &[T], n: usize, y: &mut [T]) {
     if y.is_empty() {
         return;
     }
     let size = n * (n + 1);
     let cost = work(10 * n * n * n) * (y.len() / size);
     par::chunks_mut(y, size, cost, |i, y| {
-        let a = &a[i * n * n..][..n * n];
-        let finite = a.iter().all(|a| Float::is_finite(*a));
-        let found = finite
-            .then(|| MatRef::from_row_major_slice(a, n, n).self_adjoint_eigen(Side::Lower).ok());
+        let a = read(a, i, (n, n));
+        let found = a.is_all_finite().then(|| a.self_adjoint_eigen(Side::Lower).ok());
         let Some(eigen) = found.flatten() else { return y.fill(T::NAN) };
         let (values, vectors) = y.split_at_mut(n);
         write(values, n, |_, j| eigen.S().column_vector()[j]);
-        let signs: Vec<T> = (0..n).map(|j| sign_of_column(eigen.U(), j)).collect();
+        let signs = signs_of_columns(eigen.U());
         write(vectors, n, |i, j| eigen.U()[(i, j)] * signs[j]);
     });
 }
 
-/// The sign of the component of largest magnitude, the first of equal ones.
-fn sign_of_column<T: Float + RealField>(u: MatRef<'_, T>, col: usize) -> T {
-    let mut largest = T::ZERO;
-    for row in 0..u.nrows() {
-        if Float::abs(u[(row, col)]) > Float::abs(largest) {
-            largest = u[(row, col)];
-        }
-    }
-    if largest < T::ZERO { -T::ONE } else { T::ONE }
+/// For each column the sign of its component of largest magnitude, the first of equal ones.
+fn signs_of_columns(u: MatRef<'_, f64>) -> Vec<f64> {
+    let sign = |col: usize| {
+        let larger = |so_far: f64, row| {
+            let x: f64 = u[(row, col)];
+            if x.abs() > so_far.abs() { x } else { so_far }
+        };
+        if (0..u.nrows()).fold(0.0, larger) < 0.0 { -1.0 } else { 1.0 }
+    };
+    (0..u.ncols()).map(sign).collect()
 }
 
 /// `a = q r` for each `a (m, n)` with `m >= n`: `y (m + n, n)` holds q, whose columns are
@@ -230,22 +208,18 @@ fn sign_of_column<T: Float + RealField>(u: MatRef<'_, T>, col: usize) -> T {
 /// When `m < n`, or `y` has not `n` rows more for each matrix.
 pub fn qr<T: Float>(a: &[T], (m, n): (usize, usize), y: &mut [T]) {
     assert!(m >= n && a.len() * (m + n) == y.len() * m, "qr: lengths");
-    per_float!(T: qr_all(a: &[T], m: usize, n: usize, y: &mut [T]))
-}
-
-fn qr_all<T: Float + RealField>(a: &[T], m: usize, n: usize, y: &mut [T]) {
     if y.is_empty() {
         return;
     }
     let size = (m + n) * n;
     let cost = work(4 * m * n * n) * (y.len() / size);
     par::chunks_mut(y, size, cost, |i, y| {
-        let qr = MatRef::from_row_major_slice(&a[i * m * n..][..m * n], m, n).qr();
+        let qr = read(a, i, (m, n)).qr();
         let (q, r) = (qr.compute_thin_Q(), qr.thin_R());
-        let sign = |j: usize| if r[(j, j)] < T::ZERO { -T::ONE } else { T::ONE };
+        let sign = |j: usize| if r[(j, j)] < 0.0 { -1.0 } else { 1.0 };
         let (upper, lower) = y.split_at_mut(m * n);
         write(upper, n, |i, j| q[(i, j)] * sign(j));
-        write(lower, n, |i, j| if i <= j { r[(i, j)] * sign(i) } else { T::ZERO });
+        write(lower, n, |i, j| if i <= j { r[(i, j)] * sign(i) } else { 0.0 });
     });
 }
 
@@ -258,22 +232,16 @@ fn qr_all<T: Float + RealField>(a: &[T], m: usize, n: usize, y: &mut [T]) {
 pub fn svd<T: Float>(a: &[T], (m, n): (usize, usize), y: &mut [T]) {
     let k = m.min(n);
     assert_eq!(a.len() * (m + 1 + n) * k, y.len() * m * n, "svd: lengths");
-    per_float!(T: svd_all(a: &[T], m: usize, n: usize, y: &mut [T]))
-}
-
-fn svd_all<T: Float + RealField>(a: &[T], m: usize, n: usize, y: &mut [T]) {
     if y.is_empty() {
         return;
     }
-    let k = m.min(n);
     let size = (m + 1 + n) * k;
     let cost = work(20 * m * n * k) * (y.len() / size);
     par::chunks_mut(y, size, cost, |i, y| {
-        let a = &a[i * m * n..][..m * n];
-        let finite = a.iter().all(|a| Float::is_finite(*a));
-        let found = finite.then(|| MatRef::from_row_major_slice(a, m, n).thin_svd().ok());
+        let a = read(a, i, (m, n));
+        let found = a.is_all_finite().then(|| a.thin_svd().ok());
         let Some(svd) = found.flatten() else { return y.fill(T::NAN) };
-        let signs: Vec<T> = (0..k).map(|j| sign_of_column(svd.U(), j)).collect();
+        let signs = signs_of_columns(svd.U());
         let (u, rest) = y.split_at_mut(m * k);
         let (s, v) = rest.split_at_mut(k);
         write(u, k, |i, j| svd.U()[(i, j)] * signs[j]);

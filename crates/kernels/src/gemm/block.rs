@@ -231,7 +231,7 @@ impl Sizes {
         let a_packs = packs_a(tile.a_strides, tile.n);
         let in_panels = a_packs || tile.a_strides.0 == 1;
         let a_rows =
-            if in_panels { micro::rows_max::<S>() } else { micro::rows_in_place_max::<S>() };
+            if in_panels { micro::rows_max::<T, S>() } else { micro::rows_in_place_max::<T, S>() };
         let a_panels = tile.m.div_ceil(a_rows);
         let (chunk, chunks) = chunks_of(tile.k);
         Self {

@@ -23,25 +23,26 @@ use super::pack::prefetch;
 /// stays in bounds.
 #[derive(Clone, Copy)]
 enum Registers {
-    /// 32 registers: AVX-512, NEON.
+    /// 32 registers of f32: AVX-512, NEON.
     Many,
-    /// 16 registers: AVX2.
+    /// 16 registers, AVX2, or f64.
     Some,
     /// Baseline and emulated vectors, which nobody runs for speed.
     Few,
 }
 
-const fn registers<S: Simd>() -> Registers {
+const fn registers<T: Float, S: Simd>() -> Registers {
     match S::REGISTER_COUNT {
-        32.. => Registers::Many,
+        // In f64, 6 rows by 2 registers keep the multiply-adds busy as well, with half the code.
+        32.. if size_of::<T>() == 4 => Registers::Many,
         16.. if !S::IS_SCALAR => Registers::Some,
         _ => Registers::Few,
     }
 }
 
 /// The most rows of A that one call takes, when its rows lie in one panel.
-pub(crate) const fn rows_max<S: Simd>() -> usize {
-    match registers::<S>() {
+pub(crate) const fn rows_max<T: Float, S: Simd>() -> usize {
+    match registers::<T, S>() {
         Registers::Many => 14,
         Registers::Some => 6,
         Registers::Few => 2,
@@ -50,8 +51,8 @@ pub(crate) const fn rows_max<S: Simd>() -> usize {
 
 /// The most rows of A that one call takes when they are read in place, each through a pointer of
 /// its own.
-pub(crate) const fn rows_in_place_max<S: Simd>() -> usize {
-    match registers::<S>() {
+pub(crate) const fn rows_in_place_max<T: Float, S: Simd>() -> usize {
+    match registers::<T, S>() {
         Registers::Many => 12,
         Registers::Some => 6,
         Registers::Few => 2,
@@ -108,13 +109,13 @@ pub(crate) unsafe fn run<T: Float, S: Simd>(simd: S, rows: usize, call: Call<T>)
         };
     }
     // Plain constants in the conditions keep the compiler from making the sizes of other branches.
-    if const { matches!(registers::<S>(), Registers::Many) } {
+    if const { matches!(registers::<T, S>(), Registers::Many) } {
         if call.a_row == 1 {
             sized!(false; 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
         } else {
             sized!(true; 1 2 3 4 5 6 7 8 9 10 11 12)
         }
-    } else if const { matches!(registers::<S>(), Registers::Some) } {
+    } else if const { matches!(registers::<T, S>(), Registers::Some) } {
         if call.a_row == 1 { sized!(false; 1 2 3 4 5 6) } else { sized!(true; 1 2 3 4 5 6) }
     } else if call.a_row == 1 {
         sized!(false; 1 2)
@@ -226,33 +227,45 @@ unsafe fn write<T: Float, S: Simd, const MR: usize, const NV: usize>(
     sums: [[Vector<T, S>; NV]; MR],
 ) {
     let lanes = T::lanes::<S>();
+    if call.cols < NV * lanes {
+        // SAFETY: by the caller's promise; registers are plain arrays of elements.
+        return unsafe { write_part(call, MR, NV * lanes, sums.as_ptr().cast()) };
+    }
     let alpha = Vector::splat(simd, call.alpha);
-    let whole = call.cols == NV * lanes;
     let adds = !call.from.0.is_null();
     for (i, row) in sums.into_iter().enumerate() {
         let c = call.to.0.wrapping_add(i * call.to.1);
         let from = call.from.0.wrapping_add(i * call.from.1);
         for (j, sum) in row.into_iter().enumerate() {
             let (c, from) = (c.wrapping_add(j * lanes), from.wrapping_add(j * lanes));
-            if whole {
-                // SAFETY: C holds MR rows of whole registers, for us alone; so does what is added.
-                unsafe {
-                    let total =
-                        if adds { alpha.mul_add(sum, load(simd, from)) } else { alpha * sum };
-                    c.cast::<T::Lanes<S>>().write_unaligned(total.lanes);
-                }
-                continue;
+            // SAFETY: C holds MR rows of whole registers, for us alone; so does what is added.
+            unsafe {
+                let total = if adds { alpha.mul_add(sum, load(simd, from)) } else { alpha * sum };
+                c.cast::<T::Lanes<S>>().write_unaligned(total.lanes);
             }
-            let len = lanes.min(call.cols - j * lanes);
-            let total = if adds {
-                // SAFETY: the columns of register j that exist.
-                let from = unsafe { std::slice::from_raw_parts(from, len) };
-                alpha.mul_add(sum, Vector::load(simd, from))
-            } else {
-                alpha * sum
-            };
-            // SAFETY: as above; `from`, which may be the same memory, is not used any more.
-            total.store(unsafe { std::slice::from_raw_parts_mut(c, len) });
+        }
+    }
+}
+
+/// [`write`] for columns that do not fill the registers, compiled once for all sizes.
+///
+/// # Safety
+/// As [`run`], and `sums` holds `rows` times `width` elements.
+#[inline(never)]
+unsafe fn write_part<T: Float>(call: &Call<T>, rows: usize, width: usize, sums: *const T) {
+    let adds = !call.from.0.is_null();
+    for i in 0..rows {
+        for j in 0..call.cols {
+            // SAFETY: C holds `rows` rows of `cols` elements, for us alone; so does what is added,
+            // which may be the same memory: each element is read before it is written.
+            unsafe {
+                let scaled = call.alpha * *sums.add(i * width + j);
+                let total = match adds {
+                    true => *call.from.0.add(i * call.from.1 + j) + scaled,
+                    false => scaled,
+                };
+                call.to.0.add(i * call.to.1 + j).write(total);
+            }
         }
     }
 }
