@@ -1,5 +1,5 @@
 //! The registry: all ops with what tests, benches and fuzzing need to know about them, and the
-//! checks that every op must pass.
+//! checks that every op must pass. Needs the feature `registry`.
 //!
 //! [`specs`] lists the built-in ops. [`CHECKS`] are functions of a spec and a [`Trial`], a set of
 //! example inputs, so that ops of one's own can be put through the same checks by [`check`]:
