@@ -4,8 +4,8 @@
 //! a factorisation does not exist (a singular matrix, one that is not positive definite, numbers
 //! that are not finite), that matrix's results are NaN. faer allocates its own scratch memory.
 //!
-//! All is computed in f64: results in f32 are rounded once, at the end, and faer's algorithms, which
-//! would be a fifth of this crate's code, are compiled for one type instead of two.
+//! All is computed in f64: results in f32 are rounded once, at the end. Unlike the other kernels
+//! these are compiled where they are used, and cost programs without linear algebra nothing.
 
 use faer::linalg::solvers::{PartialPivLu, Solve};
 use faer::linalg::triangular_solve as triangular;

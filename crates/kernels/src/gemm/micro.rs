@@ -14,8 +14,8 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::Float;
 use crate::simd::Vector;
+use crate::{Float, array};
 
 use super::pack::prefetch;
 
@@ -171,8 +171,10 @@ unsafe fn multiply<T: Float, S: Simd, const MR: usize, const NV: usize, const IN
     let mut sums = [[Vector::splat(simd, T::ZERO); NV]; MR];
     let lanes = T::lanes::<S>();
     let mut panel = call.a;
-    let rows: [*const T; MR] =
-        std::array::from_fn(|i| call.a.wrapping_offset(i as isize * call.a_row));
+    let rows: [*const T; MR] = array::from_fn(
+        #[inline(always)]
+        |i| call.a.wrapping_offset(i as isize * call.a_row),
+    );
     let (mut b, mut to, copies) = (call.b, call.b_to, !call.b_to.is_null());
     if call.k >= K_ASKS_C {
         let (c, c_row) = if call.from.0.is_null() { call.to } else { call.from };
