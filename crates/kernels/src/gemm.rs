@@ -18,7 +18,8 @@
 //! 65 and 53.
 //!
 //! An element of C is a sum over K in rising order within chunks whose length depends on K alone,
-//! so its bits depend neither on the tiles nor on the threads.
+//! so its bits depend neither on the tiles nor on the threads. What is computed as a vector depends
+//! on the whole product, too.
 
 mod block;
 mod epilogue;
@@ -165,6 +166,7 @@ fn products<T: Float>(whole: Products<'_, T>) {
             m: rows.len(),
             n: cols.len(),
             k,
+            is_vector: m == 1 || n == 1,
             // SAFETY: the matrices were checked to lie in their slices, for every product of the
             // batch, and the tile's rows and columns are rows and columns of them.
             a: unsafe { a_start.offset(a_offset + rows.start as isize * a_strides.0) },
@@ -217,7 +219,7 @@ fn offsets(axes: &[BatchAxis], product: usize) -> (isize, isize) {
     (a, b)
 }
 
-/// How C is cut into tiles: by shapes and strides alone.
+/// How C is cut into tiles. That has no influence on the bits of the result.
 struct Grid {
     /// Rows and columns of a full tile.
     tile_rows: usize,
@@ -241,7 +243,9 @@ impl Grid {
         // Every tile packs its own share of what must be packed: B once for all its rows, A once
         // for all its columns. So short tiles pay if B is read in place, narrow ones if not.
         let rows_min = if b.strides().1 == 1 { ROWS_MIN } else { ROWS_MIN_PACKED };
-        let wanted = (total / TILE_WORK).clamp(TILES_MIN, TILES);
+        // One thread needs no tiles to share out, and packs more often the more there are.
+        let most = if par::threads() == 1 && m > 1 && n > 1 { TILES_MIN } else { TILES };
+        let wanted = (total / TILE_WORK).clamp(TILES_MIN, most);
         while products.saturating_mul(down * across) < wanted
             && total / (down * across) > 2 * TILE_WORK_MIN
         {

@@ -10,6 +10,11 @@
 
 mod team;
 
+/// How many threads share a loop that starts here.
+pub fn threads() -> usize {
+    team::threads()
+}
+
 /// Runs `task(0)`, ..., `task(tasks - 1)`, in any order and perhaps at the same time.
 ///
 /// # Panics

@@ -18,28 +18,61 @@ use crate::Element;
 /// When the size in bytes overflows.
 #[inline]
 pub fn with<T: Element, R>(len: usize, body: impl FnOnce(&mut [T]) -> R) -> R {
-    let piece = ARENA.try_with(|arena| arena.take(len.checked_mul(size_of::<T>())?)).ok().flatten();
-    let Some(piece) = piece else { return with_own_memory(len, body) };
-    // SAFETY: the piece has room for `len` elements at a 64-byte boundary, and is ours until it is
-    // dropped. Its bytes are initialised, and any bytes are valid elements, except for `bool`,
-    // which the fill makes valid before there is a reference to them.
-    let elements = unsafe {
-        let start = piece.start.cast::<T>();
-        if TypeId::of::<T>() == TypeId::of::<bool>() {
-            start.write_bytes(0, len);
-        }
-        std::slice::from_raw_parts_mut(start, len)
-    };
-    body(elements)
+    body(Memory::take(len).elements())
 }
 
-/// Calls `body` with memory that lives for this call alone.
-#[cold]
-fn with_own_memory<T: Element, R>(len: usize, body: impl FnOnce(&mut [T]) -> R) -> R {
-    let whole_lines = LINE / size_of::<T>();
-    let mut elements = vec![T::default(); len + whole_lines];
-    let start = elements.as_ptr().align_offset(LINE).min(whole_lines);
-    body(&mut elements[start..start + len])
+/// [`with`] inside of a [`crate::arch::dispatch`]: `body`, marked `#[inline(always)]`, becomes part
+/// of the calling function.
+///
+/// A function of its own would be compiled for the lowest instruction set, with a call for every
+/// operation on registers.
+#[inline(always)]
+pub fn inlined<T: Element>(len: usize, mut body: impl FnMut(&mut [T])) {
+    body(Memory::take(len).elements());
+}
+
+/// Memory of one call, given back when it is dropped.
+enum Memory<T> {
+    /// Of the thread's block, and its length in elements.
+    Piece(Piece, usize),
+    /// Of this call alone, with the place of the first aligned element, and the length.
+    Own(Vec<T>, usize, usize),
+}
+
+impl<T: Element> Memory<T> {
+    #[inline]
+    fn take(len: usize) -> Self {
+        let take = |arena: &Arena| arena.take(len.checked_mul(size_of::<T>())?);
+        let Some(piece) = ARENA.try_with(take).ok().flatten() else {
+            return Self::own(len);
+        };
+        if TypeId::of::<T>() == TypeId::of::<bool>() {
+            // Any bytes are valid elements of the other types.
+            // SAFETY: the piece has room for `len` elements.
+            unsafe { piece.start.write_bytes(0, len) };
+        }
+        Self::Piece(piece, len)
+    }
+
+    #[cold]
+    fn own(len: usize) -> Self {
+        let whole_lines = LINE / size_of::<T>();
+        let elements = vec![T::default(); len + whole_lines];
+        let start = elements.as_ptr().align_offset(LINE).min(whole_lines);
+        Self::Own(elements, start, len)
+    }
+
+    #[inline]
+    fn elements(&mut self) -> &mut [T] {
+        match self {
+            // SAFETY: the piece has room for `len` elements at a 64-byte boundary, and is ours
+            // until it is dropped. Its bytes are initialised, and `take` made them valid.
+            Self::Piece(piece, len) => unsafe {
+                std::slice::from_raw_parts_mut(piece.start.cast(), *len)
+            },
+            Self::Own(elements, start, len) => &mut elements[*start..*start + *len],
+        }
+    }
 }
 
 thread_local! {

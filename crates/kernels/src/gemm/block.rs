@@ -80,6 +80,8 @@ pub(super) struct Tile<'a, T> {
     pub(super) m: usize,
     pub(super) n: usize,
     pub(super) k: usize,
+    /// Whether the whole product has a single row or column, and so this tile.
+    pub(super) is_vector: bool,
     pub(super) a: *const T,
     pub(super) a_strides: (isize, isize),
     pub(super) b: *const T,
@@ -119,7 +121,7 @@ impl<T: Float> WithSimd for Run<'_, T> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let tile = self.0;
-        if tile.m > 1 && tile.n > 1 && tile.k > 0 {
+        if !tile.is_vector && tile.k > 0 {
             // SAFETY: by the promises of `run`.
             return unsafe { multiply(simd, &tile) };
         }
@@ -179,25 +181,30 @@ impl<T: Float> Tile<'_, T> {
     }
 }
 
-/// Computes a tile of at least two rows and columns and one place of K.
+/// Computes a tile of at least one place of K.
 ///
 /// # Safety
 /// As [`Tile::run`].
 #[inline(always)]
 unsafe fn multiply<T: Float, S: Simd>(simd: S, tile: &Tile<'_, T>) {
     let sizes = Sizes::new::<T, S>(tile);
-    scratch::with(sizes.a_len() + sizes.b_len() + sizes.sums_len(), |memory: &mut [T]| {
-        let (a_packed, rest) = memory.split_at_mut(sizes.a_len());
-        let (b_packed, sums) = rest.split_at_mut(sizes.b_len());
-        for first in (0..sizes.chunks).step_by(sizes.span) {
-            let span = first..sizes.chunks.min(first + sizes.span);
-            // SAFETY: by the caller's promise; the scratch has the lengths that `sizes` asks for.
-            unsafe {
-                pack_a(simd, tile, &sizes, span.clone(), a_packed);
-                blocks(simd, tile, &sizes, span, (a_packed, b_packed, sums));
+    scratch::inlined(
+        sizes.a_len() + sizes.b_len() + sizes.sums_len(),
+        #[inline(always)]
+        |memory: &mut [T]| {
+            let (a_packed, rest) = memory.split_at_mut(sizes.a_len());
+            let (b_packed, sums) = rest.split_at_mut(sizes.b_len());
+            for first in (0..sizes.chunks).step_by(sizes.span) {
+                let span = first..sizes.chunks.min(first + sizes.span);
+                // SAFETY: by the caller's promise; the scratch has the lengths that `sizes` asks
+                // for.
+                unsafe {
+                    pack_a(simd, tile, &sizes, span.clone(), a_packed);
+                    blocks(simd, tile, &sizes, span, (a_packed, b_packed, sums));
+                }
             }
-        }
-    });
+        },
+    );
 }
 
 /// How a tile is cut for an instruction set, and which operands are copied into panels.

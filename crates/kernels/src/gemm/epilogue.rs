@@ -92,8 +92,20 @@ impl<'a, T: Float> Epilogue<'a, T> {
     pub(super) fn apply<S: Simd>(&self, simd: S, row: &mut [T]) {
         match *self {
             Self::Act(Activation::Relu) => map(simd, row, relu),
-            Self::BiasAct(bias, Activation::Relu) => map2(simd, row, bias, |x, b| relu(x + b)),
-            Self::Bias(bias) | Self::BiasAct(bias, _) => map2(simd, row, bias, |x, b| x + b),
+            Self::BiasAct(bias, Activation::Relu) => map2(
+                simd,
+                row,
+                bias,
+                #[inline(always)]
+                |x, b| relu(x + b),
+            ),
+            Self::Bias(bias) | Self::BiasAct(bias, _) => map2(
+                simd,
+                row,
+                bias,
+                #[inline(always)]
+                |x, b| x + b,
+            ),
             Self::None | Self::Act(_) => {}
         }
     }
@@ -111,8 +123,7 @@ impl<T: Float> fmt::Display for Epilogue<'_, T> {
 
 #[inline(always)]
 fn relu<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
-    let zero = x.same(T::ZERO);
-    x.less(zero).select(zero, x)
+    x.at_least(T::ZERO)
 }
 
 #[inline(always)]

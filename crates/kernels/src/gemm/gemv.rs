@@ -6,7 +6,7 @@
 use pulp::Simd;
 
 use crate::simd::Vector;
-use crate::{Float, scratch};
+use crate::{Float, array, scratch};
 
 use super::block::Tile;
 use super::pack::Lines;
@@ -24,20 +24,24 @@ pub(super) unsafe fn run<T: Float, S: Simd>(simd: S, tile: &Tile<'_, T>) {
         let rows = Lines { start: tile.a, step: tile.a_strides.0, k_step: tile.a_strides.1 };
         (rows, tile.m, tile.b, tile.b_strides.0, tile.c_row)
     };
-    scratch::with(count + tile.k, |memory: &mut [T]| {
-        let (sums, vector) = memory.split_at_mut(count);
-        for (p, element) in vector.iter_mut().enumerate() {
-            // SAFETY: the vector has `k` elements.
-            *element = unsafe { *x.offset(p as isize * x_step) };
-        }
-        // SAFETY: the matrix has `count` lines of `k` elements.
-        unsafe { multiply(simd, lines, vector, sums) };
-        for (j, &sum) in sums.iter().enumerate() {
-            // SAFETY: C has `count` elements, `c_step` apart, for us alone.
-            let c = unsafe { &mut *tile.c.add(j * c_step) };
-            *c = if tile.add { *c + tile.alpha * sum } else { tile.alpha * sum };
-        }
-    });
+    scratch::inlined(
+        count + tile.k,
+        #[inline(always)]
+        |memory: &mut [T]| {
+            let (sums, vector) = memory.split_at_mut(count);
+            for (p, element) in vector.iter_mut().enumerate() {
+                // SAFETY: the vector has `k` elements.
+                *element = unsafe { *x.offset(p as isize * x_step) };
+            }
+            // SAFETY: the matrix has `count` lines of `k` elements.
+            unsafe { multiply(simd, lines, vector, sums) };
+            for (j, &sum) in sums.iter().enumerate() {
+                // SAFETY: C has `count` elements, `c_step` apart, for us alone.
+                let c = unsafe { &mut *tile.c.add(j * c_step) };
+                *c = if tile.add { *c + tile.alpha * sum } else { tile.alpha * sum };
+            }
+        },
+    );
 }
 
 /// `sums[j] = sum over p of x[p] * line j[p]`
@@ -96,7 +100,10 @@ fn dots<T: Float, S: Simd, const L: usize>(simd: S, lines: [&[T]; L], x: &[T]) -
         }
         p += lanes;
     }
-    std::array::from_fn(|l| (even[l] + odd[l]).reduce_sum())
+    array::from_fn(
+        #[inline(always)]
+        |l| (even[l] + odd[l]).reduce_sum(),
+    )
 }
 
 /// Adds the places of all lines up, four at a time.
@@ -121,7 +128,11 @@ fn add_places<'a, T: Float, S: Simd>(
 #[inline(always)]
 fn add_scaled<T: Float, S: Simd, const L: usize>(simd: S, terms: [(T, &[T]); L], sums: &mut [T]) {
     let lanes = T::lanes::<S>();
-    let factors = terms.map(|(x, _)| Vector::splat(simd, x));
+    let factors = array::map(
+        terms,
+        #[inline(always)]
+        |(x, _)| Vector::splat(simd, x),
+    );
     for (i, sums) in sums.chunks_mut(lanes).enumerate() {
         let at = i * lanes..i * lanes + sums.len();
         let mut total = Vector::load(simd, sums);

@@ -20,27 +20,40 @@ const fn bound(name: &'static str, f32_ulps: f64, f64_ulps: f64, absolute: f64) 
 
 /// The bounds of all functions, on every instruction set.
 ///
-/// The exhaustive sweep over all f32 was run for exp (worst 1.010 ulps), sigmoid (2.402) and tanh
-/// (2.668 in baseline code, 2.606 on AVX2 and AVX-512); the other bounds rest on the sample of
-/// 126,000 arguments that the tests always take.
+/// Sweeps over all f32 (the ignored tests below) found these largest errors, in ulps:
+///
+/// | function | baseline | AVX2 and AVX-512 |
+/// |---|---|---|
+/// | exp | 1.010 | 1.010 |
+/// | expm1 | 1.553 | 1.455 |
+/// | log | 0.840 | 0.828 |
+/// | log1p | 0.865 | 0.834 |
+/// | tanh | 2.668 | 2.606 |
+/// | sigmoid | 2.402 | 2.402 |
+/// | erf | 1.387 | 1.185 |
+/// | erfc | 8.761 | 8.231 |
+/// | gelu | 8.999 | 7.373 |
+/// | gelu_tanh | within the absolute bound | within the absolute bound |
+///
+/// The other bounds rest on the sample of 126,000 arguments that the tests always take.
 pub const BOUNDS: &[Bound] = &[
-    bound("exp", 1.1, 1.5, 0.0),
+    bound("exp", 1.02, 1.5, 0.0),
     bound("exp2", 1.1, 1.5, 0.0),
-    bound("expm1", 2.0, 2.0, 0.0),
-    bound("log", 1.0, 1.5, 0.0),
+    bound("expm1", 1.6, 2.0, 0.0),
+    bound("log", 0.85, 1.5, 0.0),
     bound("log2", 2.0, 2.5, 0.0),
-    bound("log1p", 1.5, 2.0, 0.0),
+    bound("log1p", 0.9, 2.0, 0.0),
     bound("tanh", 2.7, 3.0, 0.0),
-    bound("sigmoid", 2.5, 3.0, 0.0),
+    bound("sigmoid", 2.41, 3.0, 0.0),
     bound("silu", 3.0, 3.5, 1e-30),
     bound("silu_slope", 4.0, 4.0, 2.0),
     bound("softplus", 2.5, 2.5, 0.0),
     bound("logsigmoid", 2.5, 2.5, 0.0),
     bound("mish", 5.0, 5.0, 1e-30),
     bound("mish_slope", 4.0, 4.0, 4.0),
-    bound("erf", 1.5, 1.0, 0.0),
-    bound("erfc", 8.0, 1.5, 0.0),
-    bound("gelu", 8.0, 2.0, 1e-30),
+    bound("erf", 1.4, 1.0, 0.0),
+    bound("erfc", 8.8, 1.5, 0.0),
+    bound("gelu", 9.0, 2.0, 1e-30),
     bound("gelu_slope", 6.0, 2.0, 3.0),
     bound("gelu_tanh", 20.0, 20.0, 3.0),
     bound("gelu_tanh_slope", 20.0, 20.0, 8.0),

@@ -54,6 +54,8 @@ fn map_f64<T: Float, S: Simd>(x: Vector<T, S>, f: impl Fn(f64) -> f64) -> Vector
 }
 
 /// Error function.
+///
+/// In f32 within 1.4 ulps on every argument.
 #[inline(always)]
 pub fn erf<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
     if is_scalar::<T>() {
@@ -68,6 +70,8 @@ pub fn erf<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
 }
 
 /// `1 - erf(x)`, accurate however small.
+///
+/// In f32 within 8.8 ulps on every argument, 8.3 with FMA.
 #[inline(always)]
 pub fn erfc<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
     if is_scalar::<T>() {
@@ -124,6 +128,8 @@ fn mills<T: Float, S: Simd>(z: Vector<T, S>) -> Vector<T, S> {
 }
 
 /// GELU: `x Phi(x)`, Phi the normal distribution function.
+///
+/// In f32 within 9 ulps on every argument, 7.4 with FMA.
 #[inline(always)]
 pub fn gelu<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
     if is_scalar::<T>() {
@@ -156,6 +162,8 @@ fn normal_cdf_f64(x: f64) -> f64 {
 }
 
 /// GELU by `0.5 x (1 + tanh(u)) = x sigmoid(2u)`, `u = sqrt(2/pi) (x + 0.044715 x^3)`.
+///
+/// In f32 within 3 epsilons of `max(1, |y|)` on every argument.
 #[inline(always)]
 pub fn gelu_tanh<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
     x.at_least(T::MIN) * sigmoid(gelu_tanh_argument(x))

@@ -28,6 +28,8 @@ pub(super) fn expm1_near_zero<T: Float, S: Simd>(r: Vector<T, S>) -> Vector<T, S
 }
 
 /// `e^x`. Underflows gradually to 0, overflows to infinity.
+///
+/// In f32 within 1.02 ulps on every argument.
 #[inline(always)]
 pub fn exp<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
     let (n, p) = reduced_expm1(x.clamp(T::EXP_MIN, T::EXP_MAX));
@@ -57,6 +59,8 @@ pub fn exp2<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
 }
 
 /// `e^x - 1`, accurate near 0.
+///
+/// In f32 within 1.6 ulps on every argument.
 #[inline(always)]
 pub fn expm1<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
     let (n, p) = reduced_expm1(x.clamp(T::EXPM1_MIN, T::EXP_MAX));

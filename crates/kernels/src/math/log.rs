@@ -42,6 +42,8 @@ fn with_special_values<T: Float, S: Simd>(
 }
 
 /// Natural logarithm. -inf at 0, NaN below.
+///
+/// In f32 within 0.85 ulps on every argument.
 #[inline(always)]
 pub fn log<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
     let (e, m) = split(x);
@@ -64,6 +66,8 @@ pub fn log2<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
 }
 
 /// `ln(1 + x)`, accurate near 0. -inf at -1, NaN below.
+///
+/// In f32 within 0.9 ulps on every argument.
 #[inline(always)]
 pub fn log1p<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
     let one = x.same(T::ONE);

@@ -48,9 +48,14 @@ const STAY: Duration = Duration::from_millis(2);
 /// The most threads in a team: one bit each in [`Team::places`].
 const THREADS_MAX: usize = 64;
 
+/// The threads of the pool that the caller stands in, or one inside of a task.
+pub(super) fn threads() -> usize {
+    if IN_TASK.get() { 1 } else { rayon::current_num_threads() }
+}
+
 /// Whether a loop may go to several threads.
 pub(super) fn shares(tasks: usize, work: usize) -> bool {
-    tasks > 1 && work >= WORK_MIN && !IN_TASK.get() && rayon::current_num_threads() > 1
+    tasks > 1 && work >= WORK_MIN && threads() > 1
 }
 
 /// Runs `task(0)`, ..., `task(tasks - 1)`, on this thread and on helpers if that is worth while.
