@@ -180,9 +180,9 @@ mod avx {
     }
 }
 
-/// Blocks of 16 by 16 (f32) and 8 by 8 (f64) in AVX-512 registers: shuffles within 128-bit lanes
-/// bring together what belongs to a column, and two layers of lane shuffles line it up. A row's
-/// part of a block is a whole line of memory. `width` is a multiple of 16.
+/// Blocks of 16 rows by 4 (f32) and 8 by 2 (f64) in AVX-512 registers: masked loads put 128 bits of
+/// every fourth (second) row into the lanes of one register, without a shuffle, so that shuffles
+/// within lanes make whole columns of four (two) such registers. `width` is a multiple of 16.
 #[cfg(target_arch = "x86_64")]
 mod avx512 {
     use std::arch::x86_64::*;
@@ -202,53 +202,37 @@ mod avx512 {
         for first in (0..width).step_by(16) {
             let rows: [*const f32; 16] =
                 std::array::from_fn(|i| src.wrapping_offset(row(first + i, count) * src_row));
-            for p in (0..k).step_by(16) {
-                let rest = (k - p).min(16);
-                let mask = u16::MAX >> (16 - rest);
-                // SAFETY: the mask keeps to the rows' ends, and rows p to p + rest exist in dst.
+            let whole = k - k % 4;
+            for p in (0..whole).step_by(4) {
+                // SAFETY: elements p to p + 3 of existing rows, and rows p to p + 3 of dst.
                 unsafe {
-                    let block = rows.map(|row| _mm512_maskz_loadu_ps(mask, row.wrapping_add(p)));
-                    let columns = transposed_f32(block);
-                    for (j, column) in columns.into_iter().enumerate().take(rest) {
+                    let four = [0, 1, 2, 3].map(|i| {
+                        lanes([rows[i], rows[4 + i], rows[8 + i], rows[12 + i]].map(|r| r.add(p)))
+                    });
+                    let columns = transposed_f32(four);
+                    for (j, column) in columns.into_iter().enumerate() {
                         _mm512_storeu_ps(dst.add((p + j) * dst_row + first), column);
                     }
                 }
             }
+            // SAFETY: as above, one element at a time.
+            unsafe { rest(&rows, whole..k, dst.add(first), dst_row) };
         }
     }
 
+    /// Columns 0 to 3 of the rows of each lane.
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn transposed_f32(rows: [__m512; 16]) -> [__m512; 16] {
-        let mut columns = rows;
-        // Four rows at a time: register c of four gets columns c, 4 + c, 8 + c, 12 + c, one per
-        // lane, of its four rows.
-        for four in columns.as_chunks_mut::<4>().0 {
-            let [a, b, c, d] = *four;
-            let (ab, ab_high) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
-            let (cd, cd_high) = (_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
-            let pairs = |x, y| (_mm512_castps_pd(x), _mm512_castps_pd(y));
-            let (x, y) = pairs(ab, cd);
-            let (z, w) = pairs(ab_high, cd_high);
-            *four = [
-                _mm512_castpd_ps(_mm512_unpacklo_pd(x, y)),
-                _mm512_castpd_ps(_mm512_unpackhi_pd(x, y)),
-                _mm512_castpd_ps(_mm512_unpacklo_pd(z, w)),
-                _mm512_castpd_ps(_mm512_unpackhi_pd(z, w)),
-            ];
-        }
-        for c in 0..4 {
-            let [a, b, d, e] = [columns[c], columns[4 + c], columns[8 + c], columns[12 + c]];
-            let (even, odd) =
-                (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
-            let (even_high, odd_high) =
-                (_mm512_shuffle_f32x4::<0x88>(d, e), _mm512_shuffle_f32x4::<0xdd>(d, e));
-            columns[c] = _mm512_shuffle_f32x4::<0x88>(even, even_high);
-            columns[4 + c] = _mm512_shuffle_f32x4::<0x88>(odd, odd_high);
-            columns[8 + c] = _mm512_shuffle_f32x4::<0xdd>(even, even_high);
-            columns[12 + c] = _mm512_shuffle_f32x4::<0xdd>(odd, odd_high);
-        }
-        columns
+    fn transposed_f32([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
+        let pairs = |x, y| (_mm512_castps_pd(x), _mm512_castps_pd(y));
+        let (x, y) = pairs(_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d));
+        let (z, w) = pairs(_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d));
+        [
+            _mm512_castpd_ps(_mm512_unpacklo_pd(x, y)),
+            _mm512_castpd_ps(_mm512_unpackhi_pd(x, y)),
+            _mm512_castpd_ps(_mm512_unpacklo_pd(z, w)),
+            _mm512_castpd_ps(_mm512_unpackhi_pd(z, w)),
+        ]
     }
 
     /// # Safety
@@ -264,41 +248,56 @@ mod avx512 {
         for first in (0..width).step_by(8) {
             let rows: [*const f64; 8] =
                 std::array::from_fn(|i| src.wrapping_offset(row(first + i, count) * src_row));
-            for p in (0..k).step_by(8) {
-                let rest = (k - p).min(8);
-                let mask = u8::MAX >> (8 - rest);
-                // SAFETY: the mask keeps to the rows' ends, and rows p to p + rest exist in dst.
+            let whole = k - k % 2;
+            for p in (0..whole).step_by(2) {
+                // SAFETY: elements p and p + 1 of existing rows, and rows p and p + 1 of dst.
                 unsafe {
-                    let block = rows.map(|row| _mm512_maskz_loadu_pd(mask, row.wrapping_add(p)));
-                    let columns = transposed_f64(block);
-                    for (j, column) in columns.into_iter().enumerate().take(rest) {
-                        _mm512_storeu_pd(dst.add((p + j) * dst_row + first), column);
-                    }
+                    let [a, b] = [0, 1].map(|i| {
+                        let four = [rows[i], rows[2 + i], rows[4 + i], rows[6 + i]];
+                        _mm512_castps_pd(lanes(four.map(|r| r.add(p).cast())))
+                    });
+                    let out = dst.add(p * dst_row + first);
+                    _mm512_storeu_pd(out, _mm512_unpacklo_pd(a, b));
+                    _mm512_storeu_pd(out.add(dst_row), _mm512_unpackhi_pd(a, b));
                 }
             }
+            // SAFETY: as above, one element at a time.
+            unsafe { rest(&rows, whole..k, dst.add(first), dst_row) };
         }
     }
 
+    /// 128 bits from each of four places.
+    ///
+    /// # Safety
+    /// They are readable.
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn transposed_f64(rows: [__m512d; 8]) -> [__m512d; 8] {
-        let mut columns = rows;
-        // Two rows at a time: register c of two gets columns c, 2 + c, 4 + c, 6 + c of its rows.
-        for two in columns.as_chunks_mut::<2>().0 {
-            let [a, b] = *two;
-            *two = [_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b)];
+    unsafe fn lanes([a, b, c, d]: [*const f32; 4]) -> __m512 {
+        // SAFETY: by the caller's promise; the loads need no alignment.
+        unsafe {
+            let x = _mm512_castps128_ps512(_mm_loadu_ps(a));
+            let x = _mm512_mask_broadcast_f32x4(x, 0x00f0, _mm_loadu_ps(b));
+            let x = _mm512_mask_broadcast_f32x4(x, 0x0f00, _mm_loadu_ps(c));
+            _mm512_mask_broadcast_f32x4(x, 0xf000, _mm_loadu_ps(d))
         }
-        for c in 0..2 {
-            let [a, b, d, e] = [columns[c], columns[2 + c], columns[4 + c], columns[6 + c]];
-            let (even, odd) =
-                (_mm512_shuffle_f64x2::<0x88>(a, b), _mm512_shuffle_f64x2::<0xdd>(a, b));
-            let (even_high, odd_high) =
-                (_mm512_shuffle_f64x2::<0x88>(d, e), _mm512_shuffle_f64x2::<0xdd>(d, e));
-            columns[c] = _mm512_shuffle_f64x2::<0x88>(even, even_high);
-            columns[2 + c] = _mm512_shuffle_f64x2::<0x88>(odd, odd_high);
-            columns[4 + c] = _mm512_shuffle_f64x2::<0xdd>(even, even_high);
-            columns[6 + c] = _mm512_shuffle_f64x2::<0xdd>(odd, odd_high);
+    }
+
+    /// The last places of all rows.
+    ///
+    /// # Safety
+    /// Each row has these places, and `dst` these rows, `dst_row` apart.
+    #[inline]
+    unsafe fn rest<T: Copy>(
+        rows: &[*const T],
+        places: std::ops::Range<usize>,
+        dst: *mut T,
+        dst_row: usize,
+    ) {
+        for p in places {
+            for (i, row) in rows.iter().enumerate() {
+                // SAFETY: by the caller's promise.
+                unsafe { *dst.add(p * dst_row + i) = *row.add(p) };
+            }
         }
-        columns
     }
 }
