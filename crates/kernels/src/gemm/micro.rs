@@ -230,8 +230,15 @@ unsafe fn write<T: Float, S: Simd, const MR: usize, const NV: usize>(
 ) {
     let lanes = T::lanes::<S>();
     if call.cols < NV * lanes {
+        // A copy, because sums whose address is taken would live in memory instead of registers.
+        let mut copy = [[Vector::splat(simd, T::ZERO).lanes; NV]; MR];
+        for (copy, sums) in copy.iter_mut().zip(sums) {
+            for (copy, sum) in copy.iter_mut().zip(sums) {
+                *copy = sum.lanes;
+            }
+        }
         // SAFETY: by the caller's promise; registers are plain arrays of elements.
-        return unsafe { write_part(call, MR, NV * lanes, sums.as_ptr().cast()) };
+        return unsafe { write_part(call, MR, NV * lanes, copy.as_ptr().cast()) };
     }
     let alpha = Vector::splat(simd, call.alpha);
     let adds = !call.from.0.is_null();
