@@ -1,4 +1,10 @@
 //! Instruction sets: which ones the machine has, which one runs, and how a test forces one.
+//!
+//! Vector code makes no calls. A function or closure that uses registers and is not
+//! `#[inline(always)]` all the way up to [`dispatch`] is compiled for the lowest instruction set,
+//! with a call for each operation. In an optimised program,
+//! `objdump -d -C PROGRAM | grep 'call.*core_arch.*_mm'` prints nothing; `std::array::from_fn` and
+//! closures given to functions of the standard library are the usual culprits.
 
 use std::cell::Cell;
 use std::fmt;

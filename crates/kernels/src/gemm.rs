@@ -13,7 +13,7 @@
 //!
 //! The micro-kernels are our own, because faer's cannot be had without its blocking, and an
 //! epilogue, batches, thin outputs and forced instruction sets have no place in that. One thread,
-//! AVX-512, GFLOP/s, ours and faer 0.24.4 (`benches/record` has all shapes): 512^3 155 and 151;
+//! AVX-512, GFLOP/s, ours and faer 0.24.4 (`benches/record` has all shapes): 512^3 160 and 151;
 //! 2048^3 with A transposed 143 and 71; 128 x 512 by depth 784 164 and 140; 100 x 10 by depth 784
 //! 65 and 53.
 //!

@@ -33,7 +33,8 @@ const fn bound(name: &'static str, f32_ulps: f64, f64_ulps: f64, absolute: f64) 
 /// | erf | 1.387 | 1.185 |
 /// | erfc | 8.761 | 8.231 |
 /// | gelu | 8.999 | 7.373 |
-/// | gelu_tanh | within the absolute bound | within the absolute bound |
+/// | silu | 3.284 | 3.193 |
+/// | gelu_slope, gelu_tanh, gelu_tanh_slope | none beyond the absolute bound | as before |
 ///
 /// The other bounds rest on the sample of 126,000 arguments that the tests always take.
 pub const BOUNDS: &[Bound] = &[
@@ -45,7 +46,7 @@ pub const BOUNDS: &[Bound] = &[
     bound("log1p", 0.9, 2.0, 0.0),
     bound("tanh", 2.7, 3.0, 0.0),
     bound("sigmoid", 2.41, 3.0, 0.0),
-    bound("silu", 3.0, 3.5, 1e-30),
+    bound("silu", 3.3, 3.5, 1e-30),
     bound("silu_slope", 4.0, 4.0, 2.0),
     bound("softplus", 2.5, 2.5, 0.0),
     bound("logsigmoid", 2.5, 2.5, 0.0),
@@ -369,7 +370,7 @@ mod tests {
             mod sweep {
                 $(
                     #[test]
-                    #[ignore = "exhaustive: every f32, one to two minutes"]
+                    #[ignore = "exhaustive: every f32, two to four minutes on a core of its own"]
                     fn $name() {
                         super::sweep(stringify!($name));
                     }

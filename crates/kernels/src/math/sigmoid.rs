@@ -39,6 +39,9 @@ pub fn sigmoid<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
 }
 
 /// `x sigmoid(x)`
+///
+/// In f32 within 3.3 ulps on every argument, except that results below 1e-37 have the absolute
+/// error of a product that underflows.
 #[inline(always)]
 pub fn silu<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
     // At -inf the limit, 0, not -inf * 0.
