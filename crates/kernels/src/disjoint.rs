@@ -23,6 +23,11 @@ impl<'a, T> Disjoint<'a, T> {
         self.len
     }
 
+    /// Where the slice starts, for kernels that write through pointers.
+    pub(crate) fn start(&self) -> *mut T {
+        self.start
+    }
+
     /// The elements of a range.
     ///
     /// # Safety

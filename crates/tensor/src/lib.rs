@@ -43,6 +43,7 @@ pub use ops::{
     AvgPoolOptions, BatchStatistics, ConvOptions, ConvTransposeOptions, CrossEntropy, END,
     EmbeddingOptions, End, GridMode, GridPadding, GridSampleOptions, InterpolateOptions,
     Interpolation, PadMode, Padding, Patches, PoolOptions, Reduction, ScatterReduce, Unique,
+    Winograd,
 };
 pub use reverse::Gradients;
 pub use rng::{Rng, RngState};

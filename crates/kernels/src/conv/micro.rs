@@ -136,7 +136,7 @@ unsafe fn multiply<T: Float, S: Simd, const MR: usize, const NV: usize>(
 /// # Safety
 /// A register's width must be readable at `from`.
 #[inline(always)]
-unsafe fn load<T: Float, S: Simd>(simd: S, from: *const T) -> Vector<T, S> {
+pub(super) unsafe fn load<T: Float, S: Simd>(simd: S, from: *const T) -> Vector<T, S> {
     // SAFETY: registers are plain arrays of elements; reading needs no alignment.
     Vector::new(simd, unsafe { from.cast::<T::Lanes<S>>().read_unaligned() })
 }

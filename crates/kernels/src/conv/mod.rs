@@ -9,9 +9,9 @@
 //!
 //! There is no im2col: an output place is a position in the padded image, a tap is an offset from
 //! it, and the micro-kernel reads runs of channels through both. The weights are brought into
-//! panels once a call. 3x3 convolutions of stride 1 with many channels may go through Winograd's
-//! algorithm instead (`winograd.rs`). The gradient by the image is the same loop over the incoming gradient, once
-//! for each of the `stride` phases of the image's places, with the weights' roles exchanged; so
+//! panels once a call. 3x3 and 5x5 convolutions of stride 1 with many channels may go through
+//! Winograd's algorithms instead (`winograd`). The gradient by the image is the same loop over the
+//! incoming gradient, once for each of the `stride` phases of the image's places, with the weights' roles exchanged; so
 //! every number is gathered by one task, in an order that depends on the shape alone.
 
 mod depthwise;
@@ -22,8 +22,8 @@ mod tile;
 mod weight;
 mod winograd;
 
-use crate::Float;
-use crate::element::per_float;
+use crate::element::{per_float, same_type};
+use crate::{DType, Float};
 use plan::Plan;
 
 /// A window that slides along one axis: output place `o` sees the input places
@@ -50,6 +50,19 @@ impl Window {
         Window { input: 1, output: 1, kernel: 1, stride: 1, dilation: 1, pad: 0 };
 }
 
+/// Which of Winograd's algorithms a convolution of stride 1 may use where they are faster. They
+/// need fewer products than the direct sum, and round more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Winograd {
+    /// None: direct sums.
+    Off,
+    /// F(2x2, 3x3) for 3x3 kernels: errors up to about 4 times those of the direct sum.
+    Small,
+    /// Also F(4x4, 3x3), and F(2x2, 5x5) for 5x5 kernels: up to about 10 times.
+    #[default]
+    Large,
+}
+
 /// A convolution: its sizes.
 ///
 /// Images are `(batch, axes.., channels)`; weights `(out_channels, in_channels / groups, kernels..)`
@@ -66,9 +79,8 @@ pub struct Conv {
     pub groups: usize,
     /// The spatial axes, outermost first; [`Window::ONE`] where there are fewer.
     pub axes: [Window; 3],
-    /// Whether 3x3 convolutions of stride 1 may be computed by Winograd's algorithm where that is
-    /// faster: by fewer products, with an error a few times that of the direct sum.
-    pub winograd: bool,
+    /// Which of Winograd's algorithms may be used where they are faster. Only f32 uses any.
+    pub winograd: Winograd,
 }
 
 impl Conv {
@@ -184,11 +196,18 @@ fn forward<T: Float>(x: &[T], w: &[T], bias: Option<&[T]>, conv: &Conv, y: &mut 
 fn run<T: Float>(x: &[T], w: &[T], bias: Option<&[T]>, conv: &Conv, plan: &Plan, y: &mut [T]) {
     if conv.is_depthwise() {
         depthwise::run(x, w, bias, plan, y);
-    } else if conv.winograd && winograd::suits(plan) {
-        winograd::run(x, w, bias, plan, y);
+    } else if let Some(form) = winograd_form::<T>(conv, plan) {
+        // SAFETY: there is a form for f32 only, so the slices get the types that they have.
+        let (x, w, bias, y) =
+            unsafe { (same_type(x), same_type(w), same_type(bias), same_type(y)) };
+        winograd::run(x, w, bias, plan, form, y);
     } else {
         direct::run(x, w, bias, plan, y);
     }
+}
+
+fn winograd_form<T: Float>(conv: &Conv, plan: &Plan) -> Option<winograd::Form> {
+    if T::DTYPE == DType::F32 { winograd::form(plan, conv.winograd) } else { None }
 }
 
 fn fill_rows<T: Float>(y: &mut [T], bias: Option<&[T]>, channels: usize) {
@@ -217,9 +236,14 @@ fn backward_weight<T: Float>(x: &[T], dy: &[T], conv: &Conv, dw: &mut [T]) {
     if dw.is_empty() || plan.is_empty() || plan.places() == 0 {
         return dw.fill(T::ZERO);
     }
-    match conv.is_depthwise() {
-        true => depthwise::weight(x, dy, &plan, dw),
-        false => weight::run(x, dy, &plan, dw),
+    if conv.is_depthwise() {
+        depthwise::weight(x, dy, &plan, dw);
+    } else if let Some(form) = winograd_form::<T>(conv, &plan) {
+        // SAFETY: there is a form for f32 only, so the slices get the types that they have.
+        let (x, dy, dw) = unsafe { (same_type(x), same_type(dy), same_type(dw)) };
+        winograd::gradient(x, dy, &plan, form, dw);
+    } else {
+        weight::run(x, dy, &plan, dw);
     }
 }
 

@@ -87,7 +87,7 @@ fn windows() -> impl Strategy<Value = Window> {
 
 fn image(batch: usize, channels: [usize; 2], groups: usize, axes: [Window; 3]) -> Conv {
     let [in_channels, out_channels] = channels;
-    Conv { batch, in_channels, out_channels, groups, axes, winograd: true }
+    Conv { batch, in_channels, out_channels, groups, axes, winograd: Winograd::Large }
 }
 
 proptest! {
@@ -153,7 +153,8 @@ fn threads_do_not_change_bits() {
     let window = window((20, 3, 1, 1), (1, 1));
     let plain = image(5, [40, 50], 1, [Window::ONE, window, window]);
     let depthwise = image(5, [40, 40], 40, [Window::ONE, window, window]);
-    for conv in [plain, depthwise] {
+    let winograd = image(16, [64, 144], 1, [Window::ONE, window, window]);
+    for conv in [plain, depthwise, winograd] {
         let x: Vec<f32> = values(conv.input_len(), 1);
         let w: Vec<f32> = values(conv.weight_len(), 2);
         let dy: Vec<f32> = values(conv.output_len(), 3);
@@ -182,25 +183,75 @@ fn lengths_are_checked() {
     super::conv(&[0.0f32; 3], &[0.0], None, &conv, &mut [0.0]);
 }
 
-#[test]
-fn winograd_keeps_its_bound() {
-    let (batch, size, channels) = (3, 14, [70, 50]);
-    let window = window((size, 3, 1, 1), (1, 1));
-    let conv = image(batch, channels, 1, [Window::ONE, window, window]);
-    assert!(winograd::suits(&Plan::forward(&conv)));
-    on_each_isa(|_| {
-        let x: Vec<f32> = values(conv.input_len(), 1);
-        let w: Vec<f32> = values(conv.weight_len(), 2);
-        let mut exact = vec![0.0; conv.output_len()];
-        let (wide_x, wide_w) = (wide(&x), wide(&w));
-        terms(&conv, |i, k, o| exact[o] += wide_x[i] * wide_w[k]);
-        let error = |winograd: bool| {
-            let mut y = vec![f32::NAN; exact.len()];
-            super::conv(&x, &w, None, &Conv { winograd, ..conv }, &mut y);
-            let off = y.iter().zip(&exact).map(|(y, exact)| (f64::from(*y) - exact).abs());
-            off.fold(0.0, f64::max)
-        };
-        let (direct, winograd) = (error(false), error(true));
-        assert!(direct > 0.0 && winograd < 4.0 * direct, "{winograd:e} against {direct:e}");
+/// The largest errors of image, gradient by the image and by the weight, relative to the root of
+/// the mean square of what is right.
+fn errors(conv: &Conv) -> [f64; 3] {
+    let x: Vec<f32> = values(conv.input_len(), 1);
+    let w: Vec<f32> = values(conv.weight_len(), 2);
+    let dy: Vec<f32> = values(conv.output_len(), 3);
+    let (wide_x, wide_w, wide_dy) = (wide(&x), wide(&w), wide(&dy));
+    let mut exact = [vec![0.0; dy.len()], vec![0.0; x.len()], vec![0.0; w.len()]];
+    terms(conv, |i, k, o| {
+        exact[0][o] += wide_x[i] * wide_w[k];
+        exact[1][i] += wide_dy[o] * wide_w[k];
+        exact[2][k] += wide_x[i] * wide_dy[o];
     });
+    let mut got = [vec![f32::NAN; dy.len()], vec![f32::NAN; x.len()], vec![f32::NAN; w.len()]];
+    super::conv(&x, &w, None, conv, &mut got[0]);
+    conv_backward_input(&dy, &w, conv, &mut got[1]);
+    conv_backward_weight(&x, &dy, conv, &mut got[2]);
+    std::array::from_fn(|at| {
+        let off =
+            got[at].iter().zip(&exact[at]).map(|(got, exact)| (f64::from(*got) - exact).abs());
+        let squares: f64 = exact[at].iter().map(|exact| exact * exact).sum();
+        off.fold(0.0, |a, b| if b.is_nan() { b } else { a.max(b) })
+            / (squares / exact[at].len() as f64).sqrt()
+    })
+}
+
+#[test]
+fn winograd_keeps_its_bounds() {
+    let square = |sizes| {
+        let window = window(sizes, (1, 1));
+        [Window::ONE, window, window]
+    };
+    let small = image(3, [64, 48], 1, square((14, 3, 1, 1)));
+    let wide = image(2, [48, 272], 1, square((17, 3, 1, 1)));
+    let deep = image(13, [272, 32], 1, square((4, 3, 1, 1)));
+    let five = image(4, [32, 64], 1, square((9, 5, 1, 1)));
+    // The bounds that `Winograd` promises.
+    let cases = [
+        (Winograd::Small, winograd::Form::F2x3, small, 4.0),
+        (Winograd::Large, winograd::Form::F4x3, small, 10.0),
+        (Winograd::Large, winograd::Form::F4x3, wide, 10.0),
+        (Winograd::Large, winograd::Form::F4x3, deep, 10.0),
+        (Winograd::Large, winograd::Form::F2x5, five, 10.0),
+    ];
+    on_each_isa(|isa| {
+        for (winograd, form, conv, bound) in cases {
+            assert_eq!(winograd::form(&Plan::forward(&conv), winograd), Some(form));
+            let direct = errors(&Conv { winograd: Winograd::Off, ..conv });
+            let errors = errors(&Conv { winograd, ..conv });
+            for (error, direct) in errors.into_iter().zip(direct) {
+                assert!(direct > 0.0, "{direct:e}");
+                assert!(error < bound * direct, "{isa} {form:?}: {error:e} against {direct:e}");
+            }
+        }
+    });
+}
+
+#[test]
+fn winograd_is_for_what_it_suits() {
+    let form = |channels, sizes| {
+        let window = window(sizes, (1, 1));
+        let conv = image(8, channels, 1, [Window::ONE, window, window]);
+        winograd::form(&Plan::forward(&conv), Winograd::Large)
+    };
+    assert_eq!(form([64, 64], (16, 3, 1, 1)), Some(winograd::Form::F4x3));
+    assert_eq!(form([64, 64], (6, 3, 1, 1)), Some(winograd::Form::F2x3));
+    assert_eq!(form([64, 64], (16, 3, 2, 1)), None);
+    assert_eq!(form([64, 64], (16, 3, 1, 2)), None);
+    assert_eq!(form([64, 64], (16, 4, 1, 1)), None);
+    assert_eq!(form([16, 64], (16, 3, 1, 1)), None);
+    assert_eq!(form([64, 40], (16, 3, 1, 1)), None);
 }

@@ -2,7 +2,7 @@
 
 use backstitch_derive::Module;
 use backstitch_kernels::Float;
-use backstitch_tensor::{ConvOptions, Padding, Param, Rng, Tensor};
+use backstitch_tensor::{ConvOptions, Padding, Param, Rng, Tensor, Winograd};
 
 use crate::{Init, Layer, Pass, fans};
 
@@ -17,8 +17,8 @@ pub struct ConvLayerOptions<const D: usize> {
     pub dilation: [usize; D],
     /// Parts of the channels that do not see each other. 1 by default.
     pub groups: usize,
-    /// Whether 3x3 convolutions of stride 1 may go through Winograd's algorithm. Yes by default.
-    pub winograd: bool,
+    /// Which of Winograd's algorithms may be used where they are faster. All by default.
+    pub winograd: Winograd,
     /// Whether there is a bias. Yes by default.
     pub bias: bool,
     /// How the weight starts. Even between `±1 / √(in / groups * taps)` by default.

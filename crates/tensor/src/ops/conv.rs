@@ -4,6 +4,7 @@
 //! are each other's derivatives. One op with three roles is thus closed under differentiation.
 
 use backstitch_kernels::{Float, conv as kernel};
+pub use kernel::Winograd;
 
 use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};
 use crate::shape::{Shape, ShapeError, or_panic};
@@ -21,15 +22,20 @@ pub struct ConvOptions<const D: usize> {
     pub dilation: [usize; D],
     /// Parts of the channels that do not see each other. 1 by default.
     pub groups: usize,
-    /// Whether 3x3 convolutions of stride 1 may go through Winograd's algorithm where that is
-    /// faster; its error is up to four times that of the direct sum. Yes by default.
-    pub winograd: bool,
+    /// Which of Winograd's algorithms may be used where they are faster. All by default.
+    pub winograd: Winograd,
 }
 
 impl<const D: usize> Default for ConvOptions<D> {
     fn default() -> Self {
         let padding = Padding::Number([0; D]);
-        ConvOptions { stride: [1; D], padding, dilation: [1; D], groups: 1, winograd: true }
+        ConvOptions {
+            stride: [1; D],
+            padding,
+            dilation: [1; D],
+            groups: 1,
+            winograd: Winograd::default(),
+        }
     }
 }
 

@@ -142,7 +142,14 @@ fn shape_rule<const D: usize>(
     }
     let batch = if x.len() == D + 2 { x[0] } else { 1 };
     let (in_channels, out_channels) = (out_channels, channels);
-    Ok(kernel::Conv { batch, in_channels, out_channels, groups, axes, winograd: true })
+    Ok(kernel::Conv {
+        batch,
+        in_channels,
+        out_channels,
+        groups,
+        axes,
+        winograd: kernel::Winograd::default(),
+    })
 }
 
 /// A spec of one method: its name, formula, shapes, and the options at given shapes.

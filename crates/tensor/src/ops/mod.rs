@@ -191,7 +191,7 @@ mod where_;
 
 pub use avg_pool::AvgPoolOptions;
 pub use batch_norm::BatchStatistics;
-pub use conv::{ConvOptions, Padding};
+pub use conv::{ConvOptions, Padding, Winograd};
 pub use conv_transpose::ConvTransposeOptions;
 pub use cross_entropy::{CrossEntropy, Reduction};
 pub use embedding::EmbeddingOptions;

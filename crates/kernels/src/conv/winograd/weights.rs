@@ -1,0 +1,160 @@
+//! The transform of weights, `G w Gᵀ`, and back of their gradients, `Gᵀ dU G`.
+
+use std::ops::Range;
+
+use pulp::{Simd, WithSimd};
+
+use super::super::micro::load;
+use super::super::plan::Plan;
+use super::maps::{both, combine, evaluate};
+use super::tiles::{Layout, PANEL, lanes, store};
+use crate::gemm::transpose::transpose;
+use crate::simd::Vector;
+use crate::{arch, scratch};
+
+/// Input channels that are brought into columns at a time.
+const CHANNELS: usize = 8;
+
+/// The transform of a plan's weights: `(N * N, input channels, output channels)`, in panels.
+pub(super) struct Weights<'a, const R: usize, const N: usize> {
+    pub(super) w: &'a [f32],
+    pub(super) plan: &'a Plan,
+    pub(super) layout: Layout,
+}
+
+impl<const R: usize, const N: usize> Weights<'_, R, N> {
+    pub(super) fn run(&self, inputs: Range<usize>, outputs: Range<usize>, u: &mut [f32]) {
+        let taps = self.plan.tap_positions();
+        let positions: [[usize; R]; R] =
+            std::array::from_fn(|i| std::array::from_fn(|j| taps[i * R + j]));
+        assert!(self.layout.len(N * N) <= u.len());
+        assert!(self.layout.at(inputs.len() - 1, outputs.len() - 1) < self.layout.product);
+        scratch::with(CHANNELS * R * R * PANEL, |columns: &mut [f32]| {
+            for panel in (0..outputs.len()).step_by(PANEL) {
+                let count = PANEL.min(outputs.len() - panel);
+                for first in (0..inputs.len()).step_by(CHANNELS) {
+                    let channels = CHANNELS.min(inputs.len() - first);
+                    let from = (inputs.start + first, outputs.start + panel);
+                    self.columns(from, (channels, count), columns);
+                    let to = &mut u[self.layout.at(first, panel)..];
+                    let layout = self.layout;
+                    let positions = &positions;
+                    arch::dispatch(Enter::<R, N> { columns, positions, channels, to, layout });
+                }
+            }
+        });
+    }
+
+    /// The taps of some pairs of channels: `(input channels, R * R, PANEL)`.
+    fn columns(
+        &self,
+        (input, output): (usize, usize),
+        (channels, count): (usize, usize),
+        columns: &mut [f32],
+    ) {
+        let (in_step, out_step) = (self.plan.in_step, self.plan.out_step);
+        let taps = R * R;
+        // Where all taps of neighbouring input channels are neighbours, they are one run.
+        let joined = if in_step == taps { channels } else { 1 };
+        for (at, columns) in columns.chunks_mut(joined * taps * PANEL).enumerate() {
+            if at * joined >= channels {
+                break;
+            }
+            let first = (input + at * joined) * in_step + output * out_step;
+            let w = &self.w[first..first + (count - 1) * out_step + joined * taps];
+            assert!(joined * taps * PANEL <= columns.len());
+            // SAFETY: the slices were just cut to these lengths: `count` runs, `out_step` apart.
+            unsafe {
+                let to = (columns.as_mut_ptr(), PANEL);
+                transpose((w.as_ptr(), out_step as isize), count, joined * taps, to, PANEL);
+            }
+        }
+    }
+}
+
+/// `G w Gᵀ` of some input channels and a panel of output channels.
+struct Enter<'a, const R: usize, const N: usize> {
+    /// `(channels, R * R, PANEL)`
+    columns: &'a [f32],
+    positions: &'a [[usize; R]; R],
+    channels: usize,
+    to: &'a mut [f32],
+    layout: Layout,
+}
+
+impl<const R: usize, const N: usize> WithSimd for Enter<'_, R, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Enter { columns, positions, channels, to, layout } = self;
+        let lanes = lanes::<S>();
+        for (channel, taps) in columns.chunks_exact(R * R * PANEL).take(channels).enumerate() {
+            for first in (0..PANEL).step_by(lanes) {
+                let from = channel * layout.row + first;
+                both::<S, R, N>(
+                    #[inline(always)]
+                    |i, j| Vector::load(simd, &taps[positions[i][j] * PANEL + first..][..lanes]),
+                    #[inline(always)]
+                    |g| evaluate(simd, g, true),
+                    #[inline(always)]
+                    |k, l, u| {
+                        u.store(&mut to[from + (k * N + l) * layout.product..][..lanes]);
+                    },
+                );
+            }
+        }
+    }
+}
+
+/// Input channels whose gradients are brought into PyTorch's layout at a time.
+pub(super) const ROWS: usize = 16;
+
+/// `Gᵀ dU G` of some input channels, the sum of some parts of dU: `(channels, R * R, outputs)`.
+pub(super) struct Leave<'a, const N: usize, const R: usize> {
+    /// Where the parts start.
+    pub(super) parts: &'a [&'a [f32]],
+    pub(super) layout: Layout,
+    pub(super) channels: Range<usize>,
+    pub(super) outputs: usize,
+    pub(super) to: &'a mut [f32],
+}
+
+impl<const N: usize, const R: usize> WithSimd for Leave<'_, N, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Leave { parts, layout, channels, outputs, to } = self;
+        assert!(parts.iter().all(|part| layout.len(N * N) <= part.len()) && !parts.is_empty());
+        assert!(outputs <= layout.row && channels.end * layout.row <= layout.product);
+        assert!(to.len() == channels.len() * R * R * outputs);
+        let to = to.as_mut_ptr();
+        for (at, channel) in channels.enumerate() {
+            for first in (0..outputs).step_by(lanes::<S>()) {
+                let from = channel * layout.row + first;
+                let to = to.wrapping_add(at * R * R * outputs + first);
+                both::<S, N, R>(
+                    #[inline(always)]
+                    |k, l| {
+                        let from = from + (k * N + l) * layout.product;
+                        // SAFETY: each product has this row and column, as asserted.
+                        let mut sum = unsafe { load(simd, parts[0].as_ptr().wrapping_add(from)) };
+                        for part in &parts[1..] {
+                            // SAFETY: as above.
+                            sum += unsafe { load(simd, part.as_ptr().wrapping_add(from)) };
+                        }
+                        sum
+                    },
+                    #[inline(always)]
+                    |t| combine(simd, t, true),
+                    #[inline(always)]
+                    |i, j, g| {
+                        // SAFETY: there is a row for each channel and tap, as asserted.
+                        unsafe { store(g, to.wrapping_add((i * R + j) * outputs)) };
+                    },
+                );
+            }
+        }
+    }
+}
