@@ -227,6 +227,10 @@ impl ConvNorm {
     fn forward(&self, x: &Tensor, pass: &Pass) -> Tensor {
         self.norm.forward(&self.conv.forward(x), pass)
     }
+
+    fn forward_relu(&self, x: &Tensor, pass: &Pass) -> Tensor {
+        self.norm.forward_relu(&self.conv.forward(x), pass)
+    }
 }
 
 /// W5: pairs of 3x3 convolutions at 64, 128 and 256 channels.
@@ -248,8 +252,8 @@ impl Vgg {
     fn forward(&self, x: &Tensor, pass: &Pass) -> Tensor {
         let mut h = x.clone();
         for (first, second) in &self.pairs {
-            h = first.forward(&h, pass).relu();
-            h = MaxPool2d::new(2).forward(&second.forward(&h, pass).relu());
+            h = first.forward_relu(&h, pass);
+            h = MaxPool2d::new(2).forward(&second.forward_relu(&h, pass));
         }
         self.fc.forward(&Flatten.forward(&h))
     }
@@ -283,7 +287,7 @@ impl ResNet {
     }
 
     fn forward(&self, x: &Tensor, pass: &Pass) -> Tensor {
-        let mut h = self.stem.forward(x, pass).relu();
+        let mut h = self.stem.forward_relu(x, pass);
         for block in &self.blocks {
             h = block.forward(&h, pass);
         }
@@ -302,7 +306,7 @@ impl BasicBlock {
     }
 
     fn forward(&self, x: &Tensor, pass: &Pass) -> Tensor {
-        let h = self.second.forward(&self.first.forward(x, pass).relu(), pass);
+        let h = self.second.forward(&self.first.forward_relu(x, pass), pass);
         let shortcut = self.shortcut.as_ref().map(|shortcut| shortcut.forward(x, pass));
         (h + shortcut.as_ref().unwrap_or(x)).relu()
     }

@@ -2,11 +2,12 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::micro::load;
 use super::plan::Plan;
-use super::tile::Tiling;
+use super::tile::{Source, Tile, Tiling};
 use crate::disjoint::Disjoint;
 use crate::simd::Vector;
-use crate::{Buffer, Float, arch, par, scratch};
+use crate::{Buffer, Float, arch, array, par, scratch};
 
 /// `y = bias +` the plan's sums, at the plan's places.
 pub(super) fn run<T: Float>(x: &[T], w: &[T], bias: Option<&[T]>, plan: &Plan, y: &mut [T]) {
@@ -26,14 +27,8 @@ pub(super) fn run<T: Float>(x: &[T], w: &[T], bias: Option<&[T]>, plan: &Plan, y
         par::for_each(tiling.tiles(plan), work(plan), |index| {
             let tile = tiling.tile(plan, index);
             tile.with_source(x, plan, |source| {
-                let offsets = offsets(plan, source.strides);
-                let layout = (source.image, source.strides);
-                tile.for_each_place(plan, layout, |from, to| {
-                    // SAFETY: every place belongs to one tile, and every tile to one task.
-                    let y = unsafe { y.range(to..to + channels) };
-                    let x = &source.data[from..];
-                    arch::dispatch(Place { x, offsets: &offsets, w: by_tap, bias, y });
-                });
+                let places = Places::new(&tile, plan, &source, y.len());
+                arch::dispatch(Forward { places, w: by_tap, bias, y: &y });
             });
         });
     });
@@ -53,33 +48,105 @@ fn offsets(plan: &Plan, strides: [usize; 3]) -> Vec<usize> {
         .collect()
 }
 
-/// One place: all channels.
-struct Place<'a, T> {
+/// The places of a tile.
+struct Places<'a, T> {
     x: &'a [T],
-    offsets: &'a [usize],
-    w: &'a [T],
-    bias: Option<&'a [T]>,
-    y: &'a mut [T],
+    /// Positions in `x`, and in the output.
+    places: Vec<[usize; 2]>,
+    offsets: Vec<usize>,
+    channels: usize,
 }
 
-impl<T: Float> WithSimd for Place<'_, T> {
+impl<'a, T: Float> Places<'a, T> {
+    /// For an output of `len` elements.
+    fn new(tile: &Tile, plan: &Plan, source: &Source<'a, T>, len: usize) -> Self {
+        let offsets = offsets(plan, source.strides);
+        let mut places = Vec::with_capacity(tile.len());
+        let layout = (source.image, source.strides);
+        tile.for_each_place(plan, layout, |from, to| places.push([from, to]));
+        let channels = plan.in_channels;
+        let furthest = |at: usize| places.iter().map(|place| place[at]).max().unwrap_or(0);
+        let reach = offsets.iter().max().copied().unwrap_or(0) + channels;
+        assert!(furthest(0) + reach <= source.data.len(), "conv: the image is too short");
+        assert!(furthest(1) + channels <= len, "conv: the output is too short");
+        Places { x: source.data, places, offsets, channels }
+    }
+
+    /// From a place to some of its taps; where there are fewer, the last one again.
+    #[inline(always)]
+    fn taps(&self, first: usize, channel: usize) -> [*const T; TAPS] {
+        let last = self.offsets.len() - 1;
+        array::from_fn(
+            #[inline(always)]
+            |i| self.x.as_ptr().wrapping_add(self.offsets[last.min(first + i)] + channel),
+        )
+    }
+}
+
+/// Taps that are summed at a time: those of a 3x3 kernel.
+const TAPS: usize = 9;
+
+/// The sums of a tile's places: taps over taps, register by register of channels, so that the
+/// weights of a register stay where they are.
+struct Forward<'a, T> {
+    places: Places<'a, T>,
+    /// `(taps, channels)`
+    w: &'a [T],
+    bias: Option<&'a [T]>,
+    y: &'a Disjoint<'a, T>,
+}
+
+impl<T: Float> WithSimd for Forward<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let (channels, lanes) = (self.y.len(), T::lanes::<S>());
-        for (at, y) in self.y.chunks_mut(lanes).enumerate() {
-            let own = at * lanes..at * lanes + y.len();
-            let mut sum = match self.bias {
-                Some(bias) => Vector::load(simd, &bias[own.clone()]),
-                None => Vector::splat(simd, T::ZERO),
-            };
-            for (tap, offset) in self.offsets.iter().enumerate() {
-                let x = Vector::load(simd, &self.x[offset + own.start..offset + own.end]);
-                let w = &self.w[tap * channels + own.start..tap * channels + own.end];
-                sum = x.mul_add(Vector::load(simd, w), sum);
+        let Forward { places, w, bias, y } = self;
+        let (channels, lanes) = (places.channels, T::lanes::<S>());
+        let zero = Vector::splat(simd, T::ZERO);
+        for channel in (0..channels).step_by(lanes) {
+            let len = lanes.min(channels - channel);
+            let bias = bias.map_or(zero, |bias| Vector::load(simd, &bias[channel..channel + len]));
+            for first in (0..places.offsets.len()).step_by(TAPS) {
+                let count = TAPS.min(places.offsets.len() - first);
+                let is_full = count == TAPS;
+                let taps = places.taps(first, channel);
+                let w: [Vector<T, S>; TAPS] = array::from_fn(
+                    #[inline(always)]
+                    |i| match i < count {
+                        true => Vector::load(simd, &w[(first + i) * channels + channel..][..len]),
+                        false => zero,
+                    },
+                );
+                for &[from, to] in &places.places {
+                    // SAFETY: every place belongs to one tile, and every tile to one task.
+                    let y = unsafe { y.range(to + channel..to + channel + len) };
+                    let mut sum = if first == 0 { bias } else { Vector::load(simd, y) };
+                    let mut i = 0;
+                    while i < if is_full { TAPS } else { count } {
+                        // SAFETY: `Places::new` checked that every tap of every place is there.
+                        let x = unsafe { some(simd, taps[i].wrapping_add(from), len) };
+                        sum = x.mul_add(w[i], sum);
+                        i += 1;
+                    }
+                    sum.store(y);
+                }
             }
-            sum.store(y);
+        }
+    }
+}
+
+/// Loads `len` elements, at most a register's.
+///
+/// # Safety
+/// They are readable at `from`.
+#[inline(always)]
+unsafe fn some<T: Float, S: Simd>(simd: S, from: *const T, len: usize) -> Vector<T, S> {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        match len == T::lanes::<S>() {
+            true => load(simd, from),
+            false => Vector::load(simd, std::slice::from_raw_parts(from, len)),
         }
     }
 }
@@ -102,12 +169,8 @@ pub(super) fn weight<T: Float>(x: &[T], dy: &[T], plan: &Plan, dw: &mut [T]) {
         for index in block * per_block..tiles.min((block + 1) * per_block) {
             let tile = tiling.tile(plan, index);
             tile.with_source(x, plan, |source| {
-                let offsets = offsets(plan, source.strides);
-                let layout = (source.image, source.strides);
-                tile.for_each_place(plan, layout, |from, to| {
-                    let (x, dy) = (&source.data[from..], &dy[to..to + channels]);
-                    arch::dispatch(AddPlace { x, offsets: &offsets, dy, sums });
-                });
+                let places = Places::new(&tile, plan, &source, dy.len());
+                arch::dispatch(AddTile { places, dy, sums });
             });
         }
     });
@@ -122,27 +185,43 @@ pub(super) fn weight<T: Float>(x: &[T], dy: &[T], plan: &Plan, dw: &mut [T]) {
     }
 }
 
-/// Adds one place's terms to the sums of all taps.
-struct AddPlace<'a, T> {
-    x: &'a [T],
-    offsets: &'a [usize],
+/// Adds a tile's terms to the sums of all taps.
+struct AddTile<'a, T> {
+    places: Places<'a, T>,
     dy: &'a [T],
+    /// `(taps, channels)`
     sums: &'a mut [T],
 }
 
-impl<T: Float> WithSimd for AddPlace<'_, T> {
+impl<T: Float> WithSimd for AddTile<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let (channels, lanes) = (self.dy.len(), T::lanes::<S>());
-        for (at, dy) in self.dy.chunks(lanes).enumerate() {
-            let own = at * lanes..at * lanes + dy.len();
-            let dy = Vector::load(simd, dy);
-            for (tap, offset) in self.offsets.iter().enumerate() {
-                let x = Vector::load(simd, &self.x[offset + own.start..offset + own.end]);
-                let sums = &mut self.sums[tap * channels + own.start..tap * channels + own.end];
-                x.mul_add(dy, Vector::load(simd, sums)).store(sums);
+        let AddTile { places, dy, sums } = self;
+        let (channels, lanes) = (places.channels, T::lanes::<S>());
+        for channel in (0..channels).step_by(lanes) {
+            let len = lanes.min(channels - channel);
+            for first in (0..places.offsets.len()).step_by(TAPS) {
+                let taps = places.taps(first, channel);
+                let mut totals = [Vector::splat(simd, T::ZERO); TAPS];
+                for &[from, to] in &places.places {
+                    // SAFETY: `Places::new` checked that every place is in `dy`.
+                    let dy = unsafe { some(simd, dy.as_ptr().wrapping_add(to + channel), len) };
+                    let mut i = 0;
+                    while i < TAPS {
+                        // SAFETY: it also checked that every tap of every place is there.
+                        let x = unsafe { some(simd, taps[i].wrapping_add(from), len) };
+                        totals[i] = x.mul_add(dy, totals[i]);
+                        i += 1;
+                    }
+                }
+                for (i, total) in totals.into_iter().enumerate() {
+                    if first + i < places.offsets.len() {
+                        let sums = &mut sums[(first + i) * channels + channel..][..len];
+                        (Vector::load(simd, sums) + total).store(sums);
+                    }
+                }
             }
         }
     }

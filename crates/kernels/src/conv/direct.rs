@@ -4,12 +4,13 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
+use super::columns::columns;
 use super::micro::{self, Call, Finish, NV, Run, places_max};
 use super::plan::Plan;
 use super::tile::{Source, Tile, Tiling};
 use crate::disjoint::Disjoint;
 use crate::simd::Vector;
-use crate::{Buffer, Float, arch, par};
+use crate::{Buffer, Float, arch, par, scratch};
 
 /// Elements of a chunk's runs: a chunk of a panel stays in the L1 cache for all places of a tile.
 const CHUNK: usize = 192;
@@ -41,7 +42,7 @@ pub(super) fn run<T: Float>(x: &[T], w: &[T], bias: Option<&[T]>, plan: &Plan, y
 }
 
 /// Elements of a register of the current instruction set.
-pub(super) fn lanes<T: Float>() -> usize {
+fn lanes<T: Float>() -> usize {
     arch::dispatch(Lanes::<T>(std::marker::PhantomData))
 }
 
@@ -58,10 +59,10 @@ impl<T: Float> WithSimd for Lanes<T> {
 
 /// How a group's weights lie: panels of `NV` registers of output channels (the last may have
 /// one), in each a row for every tap and input channel.
-pub(super) struct Panels {
-    pub(super) lanes: usize,
+struct Panels {
+    lanes: usize,
     /// Panels of a group.
-    pub(super) count: usize,
+    count: usize,
     /// Output channels of a group.
     channels: usize,
     /// Rows of a panel.
@@ -69,27 +70,27 @@ pub(super) struct Panels {
 }
 
 impl Panels {
-    pub(super) fn of(rows: usize, channels: usize, lanes: usize) -> Self {
+    fn of(rows: usize, channels: usize, lanes: usize) -> Self {
         Panels { lanes, count: channels.div_ceil(NV * lanes), channels, rows }
     }
 
     /// The output channels of a panel.
-    pub(super) fn columns(&self, panel: usize) -> Range<usize> {
+    fn columns(&self, panel: usize) -> Range<usize> {
         let first = panel * NV * self.lanes;
         first..self.channels.min(first + NV * self.lanes)
     }
 
     /// Elements of a panel's row.
-    pub(super) fn width(&self, panel: usize) -> usize {
+    fn width(&self, panel: usize) -> usize {
         self.columns(panel).len().next_multiple_of(self.lanes)
     }
 
-    pub(super) fn group_len(&self) -> usize {
+    fn group_len(&self) -> usize {
         self.rows * self.channels.next_multiple_of(self.lanes)
     }
 
     /// Where a panel of a group starts.
-    pub(super) fn start(&self, group: usize, panel: usize) -> usize {
+    fn start(&self, group: usize, panel: usize) -> usize {
         group * self.group_len() + panel * NV * self.lanes * self.rows
     }
 
@@ -97,6 +98,7 @@ impl Panels {
     fn pack<T: Float>(&self, w: &[T], plan: &Plan, packed: &mut [T]) {
         let (channels, _) = plan.group_channels();
         let taps = plan.tap_positions();
+        let all: usize = plan.axes.iter().map(|axis| axis.kernel).product();
         let shared = Disjoint::new(packed);
         let total = plan.groups * self.count;
         par::for_each(total, plan.groups * self.group_len(), |index| {
@@ -104,21 +106,28 @@ impl Panels {
             let (start, width) = (self.start(group, panel), self.width(panel));
             // SAFETY: panels are disjoint, and each belongs to one task.
             let rows = unsafe { shared.range(start..start + self.rows * width) };
-            let columns = self.columns(panel);
-            let w = &w[plan.group_weight(group) + columns.start * plan.out_step..];
-            for (tap, rows) in taps.iter().zip(rows.chunks_exact_mut(channels * width)) {
-                for (c, row) in rows.chunks_exact_mut(width).enumerate() {
-                    let w = &w[c * plan.in_step + tap..];
-                    let (row, zeros) = row.split_at_mut(columns.len());
-                    for (at, weight) in row.iter_mut().enumerate() {
-                        *weight = w[at * plan.out_step];
+            let outputs = self.columns(panel);
+            let w = &w[plan.group_weight(group)..];
+            scratch::with(SLICE * all * width, |slice: &mut [T]| {
+                for first in (0..channels).step_by(SLICE) {
+                    let count = SLICE.min(channels - first);
+                    let from = (first, outputs.start);
+                    columns(w, plan, from, (count, outputs.len()), (&mut *slice, width));
+                    for (c, slice) in slice.chunks_exact(all * width).take(count).enumerate() {
+                        for (at, tap) in taps.iter().enumerate() {
+                            let row = (at * channels + first + c) * width;
+                            rows[row..row + width]
+                                .copy_from_slice(&slice[tap * width..(tap + 1) * width]);
+                        }
                     }
-                    zeros.fill(T::ZERO);
                 }
-            }
+            });
         });
     }
 }
+
+/// Input channels whose weights are brought into panels at a time.
+const SLICE: usize = 16;
 
 /// A tile with its part of the image, and the panels that a task computes.
 struct Places<'a, T> {
@@ -147,8 +156,8 @@ impl<T: Float> Places<'_, T> {
         assert!(end <= self.source.data.len(), "conv: a place reads outside of the image");
         for group in 0..plan.groups {
             for panel in self.part.clone() {
-                let (columns, width) = (panels.columns(panel), panels.width(panel));
-                let first = group * o + columns.start;
+                let (outputs, width) = (panels.columns(panel), panels.width(panel));
+                let first = group * o + outputs.start;
                 let mut start = panels.start(group, panel);
                 for (at, runs) in chunks.iter().enumerate() {
                     let rows: usize = runs.iter().map(|run| run.len).sum();
@@ -163,8 +172,8 @@ impl<T: Float> Places<'_, T> {
                         finish: Store {
                             y,
                             first,
-                            cols: columns.len(),
-                            bias: bias.map(|bias| &bias[first..first + columns.len()]),
+                            cols: outputs.len(),
+                            bias: bias.map(|bias| &bias[first..first + outputs.len()]),
                             adds: at > 0,
                         },
                     });
@@ -201,7 +210,7 @@ pub(super) fn runs(plan: &Plan, strides: [usize; 3]) -> Vec<Run> {
 }
 
 /// The runs in pieces that hold together at most `max` elements each.
-pub(super) fn chunks(runs: &[Run], max: usize) -> Vec<Vec<Run>> {
+fn chunks(runs: &[Run], max: usize) -> Vec<Vec<Run>> {
     let mut chunks = vec![Vec::new()];
     let mut room = max;
     for run in runs {

@@ -1,5 +1,6 @@
 //! The micro-kernels: a few places by one or two registers of output channels, summed over runs
-//! of input channels; and a few input channels by output channels, summed over places.
+//! of input channels; and a few pairs of tap and input channel by output channels, summed over
+//! places.
 //!
 //! ```text
 //! sum[MR][NV registers] = 0
@@ -8,8 +9,9 @@
 //!     for i in 0..MR: sum[i] += x[place[i] + offset + p] * those registers
 //! ```
 //!
-//! Places lie anywhere, so each is read through a pointer of its own: eight of them fit the
-//! registers of addresses, and eight by two sums keep two multiply-adds a cycle going.
+//! Places, and rows of the gradient by the weight, lie anywhere, so each is read through a pointer
+//! of its own: eight of them fit the registers of addresses, and eight by two sums keep two
+//! multiply-adds a cycle going. With twelve the compiler loads them all first, and sums spill.
 
 use pulp::{Simd, WithSimd};
 
@@ -148,62 +150,62 @@ pub(super) struct Outer<'a, T> {
     pub(super) dy: &'a [T],
     /// Positions of the places in `x`, and in `dy`.
     pub(super) places: &'a [[usize; 2]],
-    /// From a place to the first of the input channels, and of the output channels.
-    pub(super) offset: usize,
+    /// From a place to what each row multiplies: as many as [`rows`] gave.
+    pub(super) offsets: &'a [usize],
+    /// From a place to the first of the output channels.
     pub(super) column: usize,
     /// Output channels, at most two registers.
     pub(super) cols: usize,
 }
 
-/// How many input channels, of `left`, one call of [`outer`] takes.
-pub(super) fn channels_max<S: Simd>(left: usize) -> usize {
-    let sizes: &[usize] = if S::REGISTER_COUNT >= 32 { &[12, 8, 4, 1] } else { &[6, 4, 1] };
-    *sizes.iter().find(|&&size| size <= left).expect("there is a size of 1")
+/// How many rows, of `left`, one call of [`outer`] takes.
+pub(super) const fn rows<S: Simd>(left: usize) -> usize {
+    let max = if S::REGISTER_COUNT >= 32 { 8 } else { 6 };
+    if left < max { left } else { max }
 }
 
-/// `dw[i * step + j] += Σ x[place + offset + i] dy[place + column + j]` over all places, for
-/// `channels` input channels `i` and `cols` output channels `j`.
+/// `dw[i * step + j] += Σ x[place + offsets[i]] dy[place + column + j]` over all places, for all
+/// rows `i` and `cols` output channels `j`.
 ///
 /// # Safety
-/// `channels` is what [`channels_max`] gave, and all elements lie in `x` and `dy`.
+/// All elements lie in `x` and `dy`.
 #[inline(always)]
 pub(super) unsafe fn outer<T: Float, S: Simd>(
     simd: S,
-    channels: usize,
     call: Outer<'_, T>,
     dw: &mut [T],
     step: usize,
 ) {
     let lanes = T::lanes::<S>();
     macro_rules! sized {
-        ($($channels:literal)*) => {
-            match (channels, call.cols == 2 * lanes) {
+        ($($rows:literal)*) => {
+            match (call.offsets.len(), call.cols == 2 * lanes) {
                 $(
-                    ($channels, true) => {
-                        simd.vectorize(SizedOuter::<T, $channels, 2, true>(call, dw, step))
+                    (..=$rows, true) => {
+                        simd.vectorize(SizedOuter::<T, $rows, 2, true>(call, dw, step))
                     }
-                    ($channels, false) => {
+                    (..=$rows, false) => {
                         for first in (0..call.cols).step_by(lanes) {
                             let cols = lanes.min(call.cols - first);
                             let (column, dw) = (call.column + first, &mut dw[first..]);
                             let call = Outer { column, cols, ..call };
                             match cols == lanes {
                                 true => simd.vectorize(
-                                    SizedOuter::<T, $channels, 1, true>(call, dw, step)
+                                    SizedOuter::<T, $rows, 1, true>(call, dw, step)
                                 ),
                                 false => simd.vectorize(
-                                    SizedOuter::<T, $channels, 1, false>(call, dw, step)
+                                    SizedOuter::<T, $rows, 1, false>(call, dw, step)
                                 ),
                             }
                         }
                     }
                 )*
-                _ => unreachable!("the caller keeps to channels_max"),
+                _ => unreachable!("the caller keeps to rows"),
             }
         };
     }
     match const { S::REGISTER_COUNT >= 32 } {
-        true => sized!(1 4 8 12),
+        true => sized!(1 4 8),
         false => sized!(1 4 6),
     }
 }
@@ -226,7 +228,7 @@ impl<T: Float, const MR: usize, const NV: usize, const FULL: bool> WithSimd
         // SAFETY: by the promises of `outer`.
         let sums = unsafe { sum_places::<T, S, MR, NV, FULL>(simd, &call) };
         let lanes = T::lanes::<S>();
-        for (i, sums) in sums.into_iter().enumerate() {
+        for (i, sums) in sums.into_iter().enumerate().take(call.offsets.len()) {
             for (j, sum) in sums.into_iter().enumerate() {
                 let first = i * step + j * lanes;
                 let dw = &mut dw[first..first + lanes.min(call.cols - j * lanes)];
@@ -245,8 +247,11 @@ unsafe fn sum_places<T: Float, S: Simd, const MR: usize, const NV: usize, const 
 ) -> [[Vector<T, S>; NV]; MR] {
     let mut sums = [[Vector::splat(simd, T::ZERO); NV]; MR];
     let lanes = T::lanes::<S>();
-    let (x, dy) = (call.x.as_ptr().wrapping_add(call.offset), call.dy.as_ptr());
-    let dy = dy.wrapping_add(call.column);
+    // Where there are fewer rows, the last one is summed again, and dropped.
+    let last = call.offsets.len() - 1;
+    let rows: [*const T; MR] =
+        std::array::from_fn(|i| call.x.as_ptr().wrapping_add(call.offsets[i.min(last)]));
+    let dy = call.dy.as_ptr().wrapping_add(call.column);
     for &[from, to] in call.places {
         let mut width = [Vector::splat(simd, T::ZERO); NV];
         for (j, register) in width.iter_mut().enumerate() {
@@ -259,10 +264,9 @@ unsafe fn sum_places<T: Float, S: Simd, const MR: usize, const NV: usize, const 
                 }
             };
         }
-        let x = x.wrapping_add(from);
-        for (i, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: MR input channels of every place lie in `x`.
-            let x = Vector::splat(simd, unsafe { *x.add(i) });
+        for (sums, row) in sums.iter_mut().zip(rows) {
+            // SAFETY: every row of every place lies in `x`.
+            let x = Vector::splat(simd, unsafe { *row.wrapping_add(from) });
             for (sum, register) in sums.iter_mut().zip(width) {
                 *sum = x.mul_add(register, *sum);
             }

@@ -9,20 +9,23 @@
 //!
 //! There is no im2col: an output place is a position in the padded image, a tap is an offset from
 //! it, and the micro-kernel reads runs of channels through both. The weights are brought into
-//! panels once a call. 3x3 and 5x5 convolutions of stride 1 with many channels may go through
+//! panels once a call. 1x1 convolutions of stride 1 are matrix products as they stand. 3x3 and 5x5 convolutions of stride 1 with many channels may go through
 //! Winograd's algorithms instead (`winograd`). The gradient by the image is the same loop over the
 //! incoming gradient, once for each of the `stride` phases of the image's places, with the weights' roles exchanged; so
 //! every number is gathered by one task, in an order that depends on the shape alone.
 
+mod columns;
 mod depthwise;
 mod direct;
 mod micro;
 mod plan;
+mod scatter;
 mod tile;
 mod weight;
 mod winograd;
 
 use crate::element::{per_float, same_type};
+use crate::gemm::{Accumulate, Epilogue, Matrix, MatrixMut, gemm};
 use crate::{DType, Float};
 use plan::Plan;
 
@@ -196,6 +199,16 @@ fn forward<T: Float>(x: &[T], w: &[T], bias: Option<&[T]>, conv: &Conv, y: &mut 
 fn run<T: Float>(x: &[T], w: &[T], bias: Option<&[T]>, conv: &Conv, plan: &Plan, y: &mut [T]) {
     if conv.is_depthwise() {
         depthwise::run(x, w, bias, plan, y);
+    } else if plan.is_product() {
+        let (c, o) = (plan.in_channels, plan.out_channels);
+        let y = MatrixMut::row_major(y, plan.places(), o);
+        let epilogue = bias.map_or(Epilogue::None, Epilogue::Bias);
+        let x = Matrix::row_major(x, plan.places(), c);
+        let w = match plan.in_step {
+            1 => Matrix::row_major(w, o, c).transposed(),
+            _ => Matrix::row_major(w, c, o),
+        };
+        gemm(x, w, y, T::ONE, Accumulate::Replace, epilogue);
     } else if let Some(form) = winograd_form::<T>(conv, plan) {
         // SAFETY: there is a form for f32 only, so the slices get the types that they have.
         let (x, w, bias, y) =
@@ -221,6 +234,9 @@ fn backward_input<T: Float>(dy: &[T], w: &[T], conv: &Conv, dx: &mut [T]) {
     if dx.is_empty() {
         return;
     }
+    if scatter::suits(conv) {
+        return scatter::run(dy, w, conv, dx);
+    }
     let phases = Plan::backward(conv);
     // Places that no tap reaches, because steps are longer than the kernel.
     if phases.iter().any(Plan::is_empty) {
@@ -238,6 +254,11 @@ fn backward_weight<T: Float>(x: &[T], dy: &[T], conv: &Conv, dw: &mut [T]) {
     }
     if conv.is_depthwise() {
         depthwise::weight(x, dy, &plan, dw);
+    } else if plan.is_product() {
+        let (c, o) = (plan.in_channels, plan.out_channels);
+        let x = Matrix::row_major(x, plan.places(), c);
+        let dy = Matrix::row_major(dy, plan.places(), o).transposed();
+        gemm(dy, x, MatrixMut::row_major(dw, o, c), T::ONE, Accumulate::Replace, Epilogue::None);
     } else if let Some(form) = winograd_form::<T>(conv, &plan) {
         // SAFETY: there is a form for f32 only, so the slices get the types that they have.
         let (x, dy, dw) = unsafe { (same_type(x), same_type(dy), same_type(dw)) };

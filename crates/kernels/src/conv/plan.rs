@@ -183,6 +183,16 @@ impl Plan {
         positions
     }
 
+    /// Whether this is a product of two matrices as they lie there: `(places, in_channels)` and the
+    /// weight.
+    pub(super) fn is_product(&self) -> bool {
+        let is_whole = |axis: &PlanAxis| {
+            let counts = axis.count == axis.input && axis.count == axis.output;
+            axis.kernel == 1 && axis.stride == 1 && axis.pad == 0 && axis.out_step == 1 && counts
+        };
+        self.groups == 1 && self.axes.iter().all(is_whole)
+    }
+
     /// Nanoseconds on one thread.
     pub(super) fn work(&self) -> usize {
         let (c, _) = self.group_channels();

@@ -1,13 +1,16 @@
 //! The gradient by the weight: for each block of images a partial sum, added in order.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 
 use super::direct::runs;
-use super::micro::{self, NV, Outer, channels_max};
+use super::micro::{self, NV, Outer};
 use super::plan::Plan;
 use super::tile::{Source, Tile, Tiling};
 use crate::disjoint::Disjoint;
-use crate::{Buffer, Float, arch, par};
+use crate::gemm::transpose::transpose;
+use crate::{Buffer, Float, arch, par, scratch};
 
 /// Elements of all partial sums together.
 const PARTIALS: usize = 2 << 20;
@@ -15,144 +18,133 @@ const PARTIALS: usize = 2 << 20;
 /// How many tasks there should be, so that threads find work.
 const TASKS: usize = 8;
 
+/// Rows of the sums that belong to one task come in multiples of this.
+const ROWS: usize = 8;
+
+/// Places that are summed at a time: their gradients of two registers' output channels, and what a
+/// few rows multiply, stay in the L1 cache.
+const PLACES: usize = 128;
+
 /// `dw`: the sums over all places of the plan, in PyTorch's layout.
 pub(super) fn run<T: Float>(x: &[T], dy: &[T], plan: &Plan, dw: &mut [T]) {
     let len = dw.len();
     let tiling = Tiling::new::<T>(plan);
     let tiles = tiling.tiles(plan);
-    // Blocks of tiles have sums of their own; where that takes too much memory, the input channels
-    // are shared instead.
+    // Blocks of tiles have sums of their own; where that takes too much memory, the rows are
+    // shared instead.
     let blocks = (PARTIALS / len).clamp(1, TASKS).min(tiles);
     let per_block = tiles.div_ceil(blocks);
     let blocks = tiles.div_ceil(per_block);
     let (channels, _) = plan.group_channels();
-    let pieces: usize = runs(plan, [0; 3]).iter().map(|run| run.len.div_ceil(PIECE)).sum();
-    let parts = TASKS.div_ceil(blocks).min(pieces);
+    let rows = plan.taps() * channels;
+    let per_part = rows.div_ceil(TASKS.div_ceil(blocks)).next_multiple_of(ROWS);
+    let parts = rows.div_ceil(per_part);
     let mut partials = Buffer::unspecified(blocks * len);
     let shared = Disjoint::new(&mut partials);
     par::for_each(blocks * parts, plan.work(), |task| {
         let (block, part) = (task / parts, task % parts);
-        let mine = |piece: usize| piece % parts == part;
-        let rows = Rows { plan, dy, partials: &shared, start: block * len, channels };
-        rows.clear(mine);
+        let range = part * per_part..rows.min((part + 1) * per_part);
+        let rows = Rows { plan, dy, partials: &shared, start: block * len, range };
+        (0..plan.groups).for_each(|group| rows.sums(group).fill(T::ZERO));
         for index in block * per_block..tiles.min((block + 1) * per_block) {
             let tile = tiling.tile(plan, index);
-            tile.with_source(x, plan, |source| rows.add(&tile, source, mine));
+            tile.with_source(x, plan, |source| rows.add(&tile, source));
         }
     });
     combine(&mut partials, len, plan, dw);
 }
 
-/// Elements of a run that belong to one task.
-const PIECE: usize = 48;
-
-/// Sums `(taps and input channels, output channels)` of a block of tiles, one group after another.
+/// Some rows of the sums `(taps and input channels, output channels)` of a block of tiles, one
+/// group after another.
 struct Rows<'a, T> {
     plan: &'a Plan,
     dy: &'a [T],
     partials: &'a Disjoint<'a, T>,
     /// Where the block's sums start.
     start: usize,
-    channels: usize,
+    range: Range<usize>,
 }
 
 impl<T: Float> Rows<'_, T> {
-    /// Calls `body` with each of the task's pieces: group, offset from a place, row and rows.
-    fn pieces(
-        &self,
-        strides: [usize; 3],
-        mine: impl Fn(usize) -> bool,
-        mut body: impl FnMut(usize, usize, usize, usize),
-    ) {
-        for group in 0..self.plan.groups {
-            let (mut row, mut piece) = (0, 0);
-            for run in runs(self.plan, strides) {
-                for first in (0..run.len).step_by(PIECE) {
-                    let len = PIECE.min(run.len - first);
-                    if mine(piece) {
-                        body(group, run.offset + first, row, len);
-                    }
-                    row += len;
-                    piece += 1;
-                }
-            }
-        }
-    }
-
-    /// The sums of some rows of a group.
-    #[expect(clippy::mut_from_ref, reason = "pieces are disjoint, and each has one task")]
-    fn sums(&self, group: usize, row: usize, len: usize) -> &mut [T] {
-        let (_, o) = self.plan.group_channels();
-        let start = self.start + (group * self.plan.taps() * self.channels + row) * o;
-        // SAFETY: rows belong to one piece, and pieces of a block to one task.
-        unsafe { self.partials.range(start..start + len * o) }
-    }
-
-    fn clear(&self, mine: impl Fn(usize) -> bool) {
-        self.pieces([0; 3], mine, |group, _, row, len| self.sums(group, row, len).fill(T::ZERO));
+    /// The sums of a group.
+    #[expect(clippy::mut_from_ref, reason = "rows of a block have one task")]
+    fn sums(&self, group: usize) -> &mut [T] {
+        let (channels, o) = self.plan.group_channels();
+        let first = group * self.plan.taps() * channels;
+        let start = self.start + (first + self.range.start) * o;
+        // SAFETY: rows of a block belong to one task, which uses those of one group at a time.
+        unsafe { self.partials.range(start..start + self.range.len() * o) }
     }
 
     /// Adds a tile's terms.
-    fn add(&self, tile: &Tile, source: Source<'_, T>, mine: impl Fn(usize) -> bool) {
+    fn add(&self, tile: &Tile, source: Source<'_, T>) {
+        let plan = self.plan;
         let mut places = Vec::with_capacity(tile.len());
         let layout = (source.image, source.strides);
-        tile.for_each_place(self.plan, layout, |from, to| places.push([from, to]));
+        tile.for_each_place(plan, layout, |from, to| places.push([from, to]));
+        let offsets: Vec<usize> = runs(plan, source.strides)
+            .iter()
+            .flat_map(|run| run.offset..run.offset + run.len)
+            .skip(self.range.start)
+            .take(self.range.len())
+            .collect();
         let furthest = |at: usize| places.iter().map(|place| place[at]).max().unwrap_or(0);
-        let (from, to) = (furthest(0), furthest(1));
-        let (_, o) = self.plan.group_channels();
-        assert!(to + self.plan.out_channels <= self.dy.len(), "conv: dy is too short");
-        self.pieces(source.strides, mine, |group, offset, row, len| {
-            let offset = offset + group * self.channels;
-            assert!(from + offset + len <= source.data.len(), "conv: the image is too short");
-            arch::dispatch(Piece {
-                x: source.data,
-                dy: self.dy,
-                places: &places,
-                offset,
-                column: group * o,
-                sums: self.sums(group, row, len),
-                cols: o,
-            });
-        });
+        let reach = furthest(0) + offsets.iter().max().map_or(0, |offset| offset + 1);
+        let (channels, o) = plan.group_channels();
+        assert!(furthest(1) + plan.out_channels <= self.dy.len(), "conv: dy is too short");
+        let last = (plan.groups - 1) * channels;
+        assert!(reach + last <= source.data.len(), "conv: the image is too short");
+        for places in places.chunks(PLACES) {
+            for group in 0..plan.groups {
+                arch::dispatch(Places {
+                    x: &source.data[group * channels..],
+                    dy: self.dy,
+                    places,
+                    offsets: &offsets,
+                    column: group * o,
+                    sums: self.sums(group),
+                    cols: o,
+                });
+            }
+        }
     }
 }
 
-/// Some input channels of a tap, or of neighbouring taps, by all output channels of a group.
-struct Piece<'a, T> {
+/// Some rows by all output channels of a group, over some places.
+struct Places<'a, T> {
     x: &'a [T],
     dy: &'a [T],
     places: &'a [[usize; 2]],
-    offset: usize,
+    offsets: &'a [usize],
     column: usize,
-    /// `(len, cols)`
+    /// `(offsets, cols)`
     sums: &'a mut [T],
     cols: usize,
 }
 
-impl<T: Float> WithSimd for Piece<'_, T> {
+impl<T: Float> WithSimd for Places<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let width = NV * T::lanes::<S>();
-        let len = self.sums.len() / self.cols;
         for first in (0..self.cols).step_by(width) {
             let mut row = 0;
-            while row < len {
-                let channels = channels_max::<S>(len - row);
+            while row < self.offsets.len() {
+                let rows = micro::rows::<S>(self.offsets.len() - row);
                 let call = Outer {
                     x: self.x,
                     dy: self.dy,
                     places: self.places,
-                    offset: self.offset + row,
+                    offsets: &self.offsets[row..row + rows],
                     column: self.column + first,
                     cols: width.min(self.cols - first),
                 };
                 let sums = &mut self.sums[row * self.cols + first..];
-                // SAFETY: `Rows::add` checked that the piece of the furthest place lies in the
-                // image, and all output channels of the furthest place in `dy`.
-                unsafe { micro::outer(simd, channels, call, sums, self.cols) };
-                row += channels;
+                // SAFETY: `Rows::add` checked that the furthest row of the furthest place lies in
+                // the image, and all output channels of the furthest place in `dy`.
+                unsafe { micro::outer(simd, call, sums, self.cols) };
+                row += rows;
             }
         }
     }
@@ -173,18 +165,35 @@ fn combine<T: Float>(partials: &mut [T], len: usize, plan: &Plan, dw: &mut [T]) 
             sums.iter_mut().zip(other).for_each(|(sum, other)| *sum += *other);
         }
     });
+    // (groups, taps, channels, o) to (groups, o, channels, taps): for each tap and some channels a
+    // transpose into memory of the task, for each output channel then a run of the weight.
     let taps = plan.taps();
-    let first = &*first;
-    par::chunks_mut(dw, channels * taps, len, |at, dw| {
-        let (group, j) = (at / o, at % o);
-        let sums = &first[group * rows * o..];
-        for c in 0..channels {
-            for (tap, dw) in dw[c * taps..(c + 1) * taps].iter_mut().enumerate() {
-                *dw = sums[(tap * channels + c) * o + j];
+    let (first, dw) = (&*first, Disjoint::new(dw));
+    let slices = channels.div_ceil(SLICE);
+    par::for_each(plan.groups * slices, len, |task| {
+        let (group, c) = (task / slices, task % slices * SLICE);
+        let count = SLICE.min(channels - c);
+        let sums = &first[group * rows * o..(group + 1) * rows * o];
+        scratch::with(count * taps * o, |by_channel: &mut [T]| {
+            // (count, taps, o)
+            for (at, row) in by_channel.chunks_exact_mut(o).enumerate() {
+                let from = (at % taps * channels + c + at / taps) * o;
+                row.copy_from_slice(&sums[from..from + o]);
             }
-        }
+            let start = (group * o * channels + c) * taps;
+            assert!(start + (o - 1) * rows + count * taps <= dw.len());
+            // SAFETY: `by_channel` has `count * taps` rows of `o` elements; as asserted they fit
+            // into `dw`, where these channels belong to one task.
+            unsafe {
+                let to = (dw.start().add(start), rows);
+                transpose((by_channel.as_ptr(), o as isize), count * taps, o, to, count * taps);
+            }
+        });
     });
 }
+
+/// Input channels that are brought into PyTorch's layout at a time.
+const SLICE: usize = 16;
 
 /// Elements that a task adds.
 const ADD: usize = 8 << 10;

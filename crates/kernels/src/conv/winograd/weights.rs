@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
+use super::super::columns::columns;
 use super::super::micro::load;
 use super::super::plan::Plan;
 use super::maps::{both, combine, evaluate};
 use super::tiles::{Layout, PANEL, lanes, store};
-use crate::gemm::transpose::transpose;
 use crate::simd::Vector;
 use crate::{arch, scratch};
 
@@ -24,51 +24,31 @@ pub(super) struct Weights<'a, const R: usize, const N: usize> {
 
 impl<const R: usize, const N: usize> Weights<'_, R, N> {
     pub(super) fn run(&self, inputs: Range<usize>, outputs: Range<usize>, u: &mut [f32]) {
-        let taps = self.plan.tap_positions();
+        let order = self.plan.tap_positions();
         let positions: [[usize; R]; R] =
-            std::array::from_fn(|i| std::array::from_fn(|j| taps[i * R + j]));
+            std::array::from_fn(|i| std::array::from_fn(|j| order[i * R + j]));
         assert!(self.layout.len(N * N) <= u.len());
         assert!(self.layout.at(inputs.len() - 1, outputs.len() - 1) < self.layout.product);
-        scratch::with(CHANNELS * R * R * PANEL, |columns: &mut [f32]| {
+        scratch::with(CHANNELS * R * R * PANEL, |taps: &mut [f32]| {
             for panel in (0..outputs.len()).step_by(PANEL) {
                 let count = PANEL.min(outputs.len() - panel);
                 for first in (0..inputs.len()).step_by(CHANNELS) {
                     let channels = CHANNELS.min(inputs.len() - first);
                     let from = (inputs.start + first, outputs.start + panel);
-                    self.columns(from, (channels, count), columns);
+                    columns(self.w, self.plan, from, (channels, count), (&mut *taps, PANEL));
                     let to = &mut u[self.layout.at(first, panel)..];
                     let layout = self.layout;
                     let positions = &positions;
-                    arch::dispatch(Enter::<R, N> { columns, positions, channels, to, layout });
+                    arch::dispatch(Enter::<R, N> {
+                        columns: taps,
+                        positions,
+                        channels,
+                        to,
+                        layout,
+                    });
                 }
             }
         });
-    }
-
-    /// The taps of some pairs of channels: `(input channels, R * R, PANEL)`.
-    fn columns(
-        &self,
-        (input, output): (usize, usize),
-        (channels, count): (usize, usize),
-        columns: &mut [f32],
-    ) {
-        let (in_step, out_step) = (self.plan.in_step, self.plan.out_step);
-        let taps = R * R;
-        // Where all taps of neighbouring input channels are neighbours, they are one run.
-        let joined = if in_step == taps { channels } else { 1 };
-        for (at, columns) in columns.chunks_mut(joined * taps * PANEL).enumerate() {
-            if at * joined >= channels {
-                break;
-            }
-            let first = (input + at * joined) * in_step + output * out_step;
-            let w = &self.w[first..first + (count - 1) * out_step + joined * taps];
-            assert!(joined * taps * PANEL <= columns.len());
-            // SAFETY: the slices were just cut to these lengths: `count` runs, `out_step` apart.
-            unsafe {
-                let to = (columns.as_mut_ptr(), PANEL);
-                transpose((w.as_ptr(), out_step as isize), count, joined * taps, to, PANEL);
-            }
-        }
     }
 }
 
