@@ -42,7 +42,7 @@ impl WithSimd for Forward<'_> {
             let (v, u) = (v[k * v_layout.product..].as_ptr(), u[k * u_layout.product..].as_ptr());
             let sums = sums[k * layout.product..].as_mut_ptr();
             for column in (0..outputs).step_by(width) {
-                for (row, rows) in groups(rows, rows_in_place_max::<S>()) {
+                for (row, rows) in groups(rows, rows_in_place_max::<f32, S>()) {
                     let to = sums.wrapping_add(layout.at(first_row + row, column));
                     let call = Call {
                         k: depth,
@@ -98,7 +98,7 @@ impl WithSimd for Backward<'_> {
             let sums = sums[k * layout.product..].as_mut_ptr();
             for column in (0..outputs).step_by(width) {
                 for panel in (0..inputs).step_by(PANEL) {
-                    for (row, rows) in groups(PANEL.min(inputs - panel), rows_max::<S>()) {
+                    for (row, rows) in groups(PANEL.min(inputs - panel), rows_max::<f32, S>()) {
                         let to = sums.wrapping_add(layout.at(panel + row, column));
                         let call = Call {
                             k: tiles,
