@@ -1,43 +1,22 @@
 //! Trains a convolutional network on pictures of clothes.
 //!
-//! `cargo run --release --example lenet` trains on the images in `data/fashion-mnist`;
-//! `--data` takes any folder with the four files of an MNIST-like set. `--help` lists the options.
+//! `cargo run --release --example lenet` trains on the 6,000 images in `data/fashion-mnist` and
+//! leaves weights, history and pictures in `runs/lenet`. `--help` lists the options; `--data` takes
+//! any folder with the four IDX files of an MNIST-like set, plain or gzipped.
 
-use std::path::PathBuf;
+mod support;
+
+use std::process::ExitCode;
 use std::time::Instant;
 
 use backstitch::prelude::*;
-use backstitch::train::{Accuracy, Mean};
-use clap::Parser;
+use support::{Options, Run, predict};
 
-const CLASSES: usize = 10;
+const CLASSES: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
-/// Trains a convolutional network on Fashion-MNIST, or on any folder of the same four IDX files.
-#[derive(Parser)]
-struct Args {
-    /// Folder with the IDX files, plain or gzipped.
-    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/data/fashion-mnist"))]
-    data: PathBuf,
-    /// Times that each image is seen.
-    #[arg(long, default_value_t = 5)]
-    epochs: usize,
-    /// Images per step.
-    #[arg(long, default_value_t = 64)]
-    batch_size: usize,
-    /// Highest learning rate of the one-cycle schedule.
-    #[arg(long, default_value_t = 3e-3)]
-    lr: f64,
-    /// Seed of everything random.
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// Threads; 0 is one per core. Results do not depend on it.
-    #[arg(long, default_value_t = 0)]
-    threads: usize,
-}
-
-/// Two convolutions with pooling, two linear layers: LeNet-5's shape with today's parts.
+/// Two convolutions with pooling, two linear layers: LeNet-5's shape with today's parts and widths.
 #[derive(Clone, Module)]
-struct LeNet {
+struct WideLeNet {
     conv1: Conv2d,
     conv2: Conv2d,
     fc1: Linear,
@@ -45,15 +24,15 @@ struct LeNet {
     fc2: Linear,
 }
 
-impl LeNet {
-    fn new(channels: usize, rng: &mut Rng) -> Self {
+impl WideLeNet {
+    fn new(rng: &mut Rng) -> Self {
         let padded = Conv2dOptions { padding: 2.into(), ..Conv2dOptions::default() };
-        LeNet {
-            conv1: Conv2d::with_options(channels, 32, [5, 5], padded, rng),
+        WideLeNet {
+            conv1: Conv2d::with_options(1, 32, [5, 5], padded, rng),
             conv2: Conv2d::with_options(32, 64, [5, 5], padded, rng),
             fc1: Linear::new(64 * 7 * 7, 512, rng),
             drop: Dropout::new(0.3),
-            fc2: Linear::new(512, CLASSES, rng),
+            fc2: Linear::new(512, CLASSES.len(), rng),
         }
     }
 
@@ -66,51 +45,48 @@ impl LeNet {
     }
 }
 
-fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads).build()?;
-    pool.install(|| train(&args))
+fn main() -> ExitCode {
+    let defaults = [
+        ("data", concat!(env!("CARGO_MANIFEST_DIR"), "/data/fashion-mnist")),
+        ("out", "runs/lenet"),
+        ("epochs", "5"),
+        ("batch_size", "64"),
+        ("lr", "3e-3"),
+    ];
+    let about = "Trains a convolutional network on any folder of MNIST's four IDX files";
+    Options::run("lenet", about, &defaults, train)
 }
 
-fn train(args: &Args) -> anyhow::Result<()> {
+fn train(options: &Options) -> anyhow::Result<()> {
     let start = Instant::now();
-    let data = mnist::read(&args.data, CLASSES)?;
+    let data = mnist::read(&options.data, CLASSES.len())?;
     let (mean, std) = data.train.channel_stats();
-    let train = data.train.normalize(&mean, &std)?;
-    let test = data.test.normalize(&mean, &std)?;
-    let loader = Loader::new(train, args.batch_size)?;
-    let test = Loader::new(test, 500)?.shuffle(false);
+    let loader = Loader::new(data.train.normalize(&mean, &std)?, options.batch_size)?;
+    let test = Loader::new(data.test.normalize(&mean, &std)?, 500)?;
 
-    let mut rng = Rng::seed(args.seed);
-    let mut model = LeNet::new(1, &mut rng);
-    let mut optimizer = AdamW::new(AdamWConfig::default());
-    let schedule = OneCycleLr::new(args.lr, args.epochs * loader.batches());
-    println!("{}", model.summary());
+    let mut rng = Rng::seed(options.seed);
+    let model = WideLeNet::new(&mut rng);
+    let optimizer = AdamW::new(AdamWConfig::default());
+    let mut run = Run::start(options, model, optimizer, rng)?;
+    let schedule = OneCycleLr::new(options.lr, options.epochs * loader.batches());
 
-    let mut step = 0;
-    for epoch in 1..=args.epochs {
-        let mut loss_mean = Mean::default();
-        for batch in loader.epoch(&mut rng) {
+    for epoch in run.epochs() {
+        let (mut batches, mut progress) = run.batches(epoch, &loader)?;
+        while let Some(batch) = batches.next() {
             let (images, labels) = batch?;
-            let pass = Pass::train(&mut rng);
-            let loss = model.forward(&images, &pass).cross_entropy(&labels);
+            let pass = Pass::train(&mut run.rng);
+            let logits = run.model.forward(&images, &pass);
+            let loss = logits.cross_entropy(&labels);
             let grads = loss.backward();
-            optimizer.step(&mut model, &grads, schedule.at(step));
-            loss_mean.add(loss.item().into(), labels.numel() as f64);
-            step += 1;
+            run.optimizer.step(&mut run.model, &grads, schedule.at(run.step));
+            run.stepped((&logits, &labels), loss.item(), batches.state(), &mut progress)?;
         }
-        let mut accuracy = Accuracy::default();
-        for batch in test.epoch(&mut rng) {
-            let (images, labels) = batch?;
-            let logits = no_grad(|| model.forward(&images, &Pass::eval()));
-            accuracy.add(&logits, &labels);
-        }
-        println!(
-            "epoch {epoch:2}  loss {:.4}  test accuracy {:.4}  {:.1} s",
-            loss_mean.value(),
-            accuracy.value(),
-            start.elapsed().as_secs_f64()
-        );
+        let predicted = predict(&test, |x| run.model.forward(x, &Pass::eval()))?;
+        run.end_epoch(epoch, progress, &predicted)?;
     }
+
+    let predicted = predict(&test, |x| run.model.forward(x, &Pass::eval()))?;
+    run.report(&predicted, &data.test, &CLASSES)?;
+    println!("{:.1} s in all; see {}", start.elapsed().as_secs_f64(), options.out.display());
     Ok(())
 }

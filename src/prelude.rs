@@ -3,7 +3,7 @@
 pub use backstitch_data::{
     ColorJitter, CsvOptions, Cutout, Dataset, Encoder, Feature, FlatImages, Images, Loader,
     LoaderState, MemoryDataset, Normalize, RandomCrop, RandomHorizontalFlip, RandomRotation, Table,
-    TensorDataset, Transform, mnist, split,
+    TensorDataset, Transform, cifar, mnist, split,
 };
 pub use backstitch_nn::*;
 pub use backstitch_tensor::{

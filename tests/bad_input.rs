@@ -50,7 +50,7 @@ impl Place {
     }
 
     fn run(&self, more: &[&str]) -> Output {
-        let mut command = Command::new(example::path());
+        let mut command = Command::new(example::path("fashion_mnist"));
         command.args(["--epochs", "1", "--data"]).arg(self.data()).arg("--out").arg(self.out());
         command.args(more).env("RUST_BACKTRACE", "1").output().unwrap()
     }

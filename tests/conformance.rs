@@ -25,6 +25,8 @@ mod normalization;
 mod optimizers;
 #[path = "conformance/reductions.rs"]
 mod reductions;
+#[path = "conformance/regions.rs"]
+mod regions;
 #[path = "conformance/regularization.rs"]
 mod regularization;
 #[path = "conformance/resampling.rs"]
@@ -49,6 +51,7 @@ const AREAS: &[&[Entry]] = &[
     normalization::OPS,
     optimizers::OPS,
     reductions::OPS,
+    regions::OPS,
     regularization::OPS,
     resampling::OPS,
     scatter::OPS,
@@ -84,6 +87,18 @@ fn cases() {
     report(&format!("not supported yet:\n  {}\n", missing.join("\n  ")));
     assert!(!counts.is_empty(), "{}: needs case files; found none", folder.display());
     assert!(failures.is_empty(), "{} cases fail:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// Cases by hand, of ops that the folder may have none of.
+#[test]
+fn own_cases() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/regions.json");
+    for case in Case::read(&file) {
+        match run(&case) {
+            Verdict::Passed => {}
+            Verdict::Failed(why) | Verdict::Unsupported(why) => panic!("{}: {why}", case.name),
+        }
+    }
 }
 
 fn run(case: &Case) -> Verdict {

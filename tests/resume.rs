@@ -8,19 +8,55 @@ use std::time::Duration;
 
 use backstitch::Rng;
 
-fn start(out: &Path, more: &[&str]) -> Child {
-    Command::new(example::path())
-        .args(["--epochs", "2", "--batch-size", "500", "--save-every", "3", "--out"])
-        .arg(out)
-        .args(more)
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("the example starts")
+/// An example with two epochs to do.
+struct Program<'a> {
+    name: &'a str,
+    args: &'a [&'a str],
 }
 
-fn finished(out: &Path, more: &[&str]) {
-    let status = start(out, more).wait().expect("the example ends");
-    assert!(status.success(), "{status}");
+const FASHION: Program<'_> =
+    Program { name: "fashion_mnist", args: &["--batch-size", "500", "--save-every", "3"] };
+
+impl Program<'_> {
+    fn start(&self, out: &Path, more: &[&str]) -> Child {
+        Command::new(example::path(self.name))
+            .args(["--epochs", "2", "--out"])
+            .arg(out)
+            .args(self.args)
+            .args(more)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the example starts")
+    }
+
+    fn finish(&self, out: &Path, more: &[&str]) {
+        let status = self.start(out, more).wait().expect("the example ends");
+        assert!(status.success(), "{status}");
+    }
+
+    /// Runs it whole, then some times with interruptions, and compares.
+    fn check(&self, rounds: usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let whole = folder.path().join("whole");
+        self.finish(&whole, &["--threads", "2"]);
+        let want = results(&whole);
+        assert!(want.1.lines().count() == 3, "a header and two epochs: {}", want.1);
+
+        let mut rng = Rng::seed(11);
+        for round in 0..rounds {
+            let out = folder.path().join(format!("killed-{round}"));
+            for _ in 0..3 {
+                let mut child = self.start(&out, &["--resume", "--threads", "1"]);
+                std::thread::sleep(Duration::from_millis(100 + rng.next_u64() % 1200));
+                child.kill().expect("the process can be killed, also when it has ended");
+                child.wait().unwrap();
+                let leftovers = std::fs::read_dir(&out).map(|files| files.count()).unwrap_or(0);
+                assert!(leftovers < 20, "unfinished files pile up");
+            }
+            self.finish(&out, &["--resume", "--threads", "2"]);
+            assert!(results(&out) == want, "round {round}: other bits than uninterrupted");
+        }
+    }
 }
 
 fn results(out: &Path) -> (Vec<u8>, String) {
@@ -31,33 +67,33 @@ fn results(out: &Path) -> (Vec<u8>, String) {
 
 #[test]
 fn killed_at_any_moment_it_ends_with_the_same_bits() {
-    let folder = tempfile::tempdir().unwrap();
-    let whole = folder.path().join("whole");
-    finished(&whole, &["--threads", "2"]);
-    let want = results(&whole);
-    assert!(want.1.lines().count() == 3, "a header and two epochs: {}", want.1);
+    FASHION.check(3);
+}
 
-    let mut rng = Rng::seed(11);
-    for round in 0..3 {
-        let out = folder.path().join(format!("killed-{round}"));
-        for _ in 0..3 {
-            let mut child = start(&out, &["--resume", "--threads", "1"]);
-            std::thread::sleep(Duration::from_millis(100 + rng.next_u64() % 1200));
-            child.kill().expect("the process can be killed, also when it has ended");
-            child.wait().unwrap();
-            let leftovers = std::fs::read_dir(&out).map(|files| files.count()).unwrap_or(0);
-            assert!(leftovers < 20, "unfinished files pile up");
-        }
-        finished(&out, &["--resume", "--threads", "2"]);
-        assert!(results(&out) == want, "round {round}: other bits than the uninterrupted run");
+/// Convolutions, running statistics, augmentation by a worker; on a few made-up pictures.
+#[test]
+fn convolutional_networks_end_with_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = |i: usize| {
+        let pixels = (0..3072).map(move |at| (at * (i % 9 + 1) + i) as u8);
+        [(i % 9) as u8].into_iter().chain(pixels)
+    };
+    for (name, count) in [("train.bin", 60), ("test.bin", 9)] {
+        let bytes: Vec<u8> = (0..count).flat_map(picture).collect();
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let data = folder.path().to_str().expect("the path is Unicode");
+    for name in ["resnet", "vgg"] {
+        let args = ["--data", data, "--batch-size", "10", "--save-every", "1"];
+        Program { name, args: &args }.check(1);
     }
 }
 
 #[test]
 fn a_checkpoint_of_another_run_is_refused_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
-    finished(folder.path(), &[]);
-    let output = Command::new(example::path())
+    FASHION.finish(folder.path(), &[]);
+    let output = Command::new(example::path(FASHION.name))
         .args(["--resume", "--seed", "1", "--out"])
         .arg(folder.path())
         .output()

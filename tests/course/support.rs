@@ -1,5 +1,6 @@
 //! What the rows share: comparisons, toy data, real data, and a test that runs alone.
 
+use backstitch::data::cifar::Cifar;
 use backstitch::data::mnist::Mnist;
 use backstitch::prelude::*;
 use backstitch::train::Accuracy;
@@ -65,6 +66,11 @@ pub fn real_mnist() -> Option<Mnist> {
 /// The 6,000 + 1,000 images of Fashion-MNIST that come with Backstitch.
 pub fn fashion() -> Mnist {
     mnist::read(concat!(env!("CARGO_MANIFEST_DIR"), "/data/fashion-mnist"), 10).unwrap()
+}
+
+/// The 1,589 + 317 emoji of nine categories that come with Backstitch.
+pub fn emoji() -> Cifar {
+    cifar::read_folder(concat!(env!("CARGO_MANIFEST_DIR"), "/data/emoji32")).unwrap()
 }
 
 /// MNIST, or else the embedded Fashion-MNIST, with the limit that belongs to it.

@@ -35,6 +35,19 @@ pub(crate) fn read_up_to(stream: &mut dyn Read, limit: u64) -> Result<Vec<u8>, E
     }
 }
 
+/// The names of the files in a folder, in a fixed order.
+pub(crate) fn names(folder: &Path) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    let entries = std::fs::read_dir(folder).map_err(|cause| Error::io(folder, cause))?;
+    for entry in entries {
+        let entry = entry.map_err(|cause| Error::io(folder, cause))?;
+        // A name that is not Unicode is none of ours.
+        names.extend(entry.file_name().into_string());
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
 /// Writes a whole file or nothing: to a temporary file beside it, synced, then renamed.
 /// Gzipped if the name ends in `.gz`.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {

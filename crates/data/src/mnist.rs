@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::listed;
 use crate::idx::{self, IdxData};
-use crate::{Error, Images};
+use crate::{Error, Images, file};
 
 /// The two parts of an MNIST-shaped dataset.
 #[derive(Clone)]
@@ -39,7 +39,7 @@ pub struct Mnist {
 /// ```
 pub fn read(folder: impl AsRef<Path>, classes: usize) -> Result<Mnist, Error> {
     let folder = folder.as_ref();
-    let files = list(folder)?;
+    let files = file::names(folder)?;
     let part = |names: &[&str], shown: &str| {
         let images = find(folder, &files, names, "images", shown)?;
         let labels = find(folder, &files, names, "labels", shown)?;
@@ -88,19 +88,6 @@ fn read_bytes(path: &Path, rank: usize, what: &str) -> Result<(Vec<usize>, Vec<u
                 .in_file(path))
         }
     }
-}
-
-/// The names of the files in a folder, in a fixed order.
-fn list(folder: &Path) -> Result<Vec<String>, Error> {
-    let mut names = Vec::new();
-    let entries = std::fs::read_dir(folder).map_err(|cause| Error::io(folder, cause))?;
-    for entry in entries {
-        let entry = entry.map_err(|cause| Error::io(folder, cause))?;
-        // A name that is not Unicode is none of ours.
-        names.extend(entry.file_name().into_string());
-    }
-    names.sort_unstable();
-    Ok(names)
 }
 
 fn find(

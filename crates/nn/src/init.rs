@@ -204,15 +204,20 @@ fn symmetric<T: Float>(shape: &[usize], bound: f64, rng: &mut Rng) -> Tensor<T> 
     Tensor::rand(shape, T::from_f64(-bound), T::from_f64(bound), rng)
 }
 
-/// Normal draws, drawn again where they lie more than `limit` standard deviations out.
+/// Normal draws, drawn again where they lie more than `limit` standard deviations out. In double
+/// precision, a part at a time: large weights need no second copy of twice their size.
 fn normal<T: Float>(shape: &[usize], mean: f64, std: f64, limit: f64, rng: &mut Rng) -> Tensor<T> {
-    let mut z = Tensor::<f64>::randn(shape, rng).to_vec();
-    for z in &mut z {
-        while z.abs() > limit {
-            *z = Tensor::<f64>::randn([], rng).item();
+    Tensor::build(shape, |out| {
+        for out in out.chunks_mut(1 << 16) {
+            let draws = Tensor::<f64>::randn([out.len()], rng).to_vec();
+            for (out, mut z) in out.iter_mut().zip(draws) {
+                while z.abs() > limit {
+                    z = Tensor::<f64>::randn([], rng).item();
+                }
+                *out = T::from_f64(mean + std * z);
+            }
         }
-    }
-    Tensor::from_vec(z.iter().map(|z| T::from_f64(mean + std * z)).collect(), shape)
+    })
 }
 
 /// Rows, or columns where they are fewer, of normal draws made orthonormal by Gram and Schmidt's

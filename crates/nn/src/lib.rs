@@ -1,4 +1,4 @@
-//! Layers, losses, initialisation, optimizers and schedules.
+//! Layers, models, losses, initialisation, optimizers and schedules.
 
 #![forbid(unsafe_code)]
 
@@ -7,6 +7,7 @@ mod layer;
 mod layers;
 mod losses;
 mod model;
+pub mod models;
 pub mod optim;
 mod pass;
 mod penalty;

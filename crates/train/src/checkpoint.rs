@@ -6,10 +6,11 @@ use std::path::Path;
 use backstitch_data::Error;
 use backstitch_nn::{Optimizer, OptimizerState};
 use backstitch_tensor::{
-    DType, Element, Float, Module, Rng, RngState, Slot, SlotMut, Tensor, for_each, for_each_mut,
+    Element, Float, Module, Rng, RngState, Slot, SlotMut, Tensor, for_each, for_each_mut,
 };
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::Dtype;
 
+use crate::entry::{self, Entry};
 use crate::file;
 
 /// The key under which a checkpoint's kind and version stand in the file's metadata.
@@ -50,22 +51,6 @@ pub struct Checkpoint {
     texts: BTreeMap<String, String>,
 }
 
-/// A tensor as it stands in the file.
-#[derive(Clone, Debug, PartialEq)]
-struct Entry {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    /// Little-endian, row-major.
-    bytes: Vec<u8>,
-}
-
-impl Entry {
-    fn view(&self) -> TensorView<'_> {
-        TensorView::new(self.dtype, self.shape.clone(), &self.bytes)
-            .expect("an entry has as many bytes as its shape asks for")
-    }
-}
-
 /// What goes in.
 impl Checkpoint {
     /// An empty checkpoint of a kind, such as `"fashion_mnist 1"`.
@@ -75,8 +60,7 @@ impl Checkpoint {
 
     /// Adds a tensor, bit for bit.
     pub fn put_tensor<T: Element>(&mut self, name: impl Into<String>, x: &Tensor<T>) {
-        let (dtype, bytes) = to_bytes(&x.to_vec());
-        self.entries.insert(name.into(), Entry { dtype, shape: x.shape().to_vec(), bytes });
+        self.entries.insert(name.into(), Entry::new(x));
     }
 
     /// Adds whole numbers.
@@ -148,10 +132,9 @@ impl Checkpoint {
     /// When there is none of this name, or it has another element type.
     pub fn tensor<T: Element>(&self, name: &str) -> Result<Tensor<T>, Error> {
         let entry = self.entry(name)?;
-        let data = from_bytes::<T>(entry).ok_or_else(|| {
+        entry.tensor().ok_or_else(|| {
             Error::mismatch(name, format!("a tensor of {}", T::DTYPE), format!("{:?}", entry.dtype))
-        })?;
-        Ok(Tensor::from_vec(data, &entry.shape))
+        })
     }
 
     /// Whole numbers.
@@ -334,8 +317,7 @@ impl Checkpoint {
         let mut texts: HashMap<String, String> =
             self.texts.iter().map(|(name, text)| (name.clone(), text.clone())).collect();
         texts.insert(KIND.to_string(), self.kind.clone());
-        let views = self.entries.iter().map(|(name, entry)| (name.clone(), entry.view()));
-        safetensors::serialize(views, Some(texts)).expect("names and shapes can be written as JSON")
+        entry::serialize(&self.entries, texts)
     }
 
     /// Reads the bytes of a file; never panics.
@@ -343,13 +325,7 @@ impl Checkpoint {
     /// # Errors
     /// When they are no whole safetensors file, or of another kind.
     pub fn parse(bytes: &[u8], kind: &str) -> Result<Self, Error> {
-        let refuse = |error: safetensors::SafeTensorError| {
-            Error::mismatch("safetensors", "a whole file in this format", error.to_string())
-        };
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(refuse)?;
-        let file = SafeTensors::deserialize(bytes).map_err(refuse)?;
-        let mut texts: BTreeMap<String, String> =
-            metadata.metadata().clone().unwrap_or_default().into_iter().collect();
+        let (entries, mut texts) = entry::deserialize(bytes)?;
         let found = texts.remove(KIND).unwrap_or_else(|| "a file without a kind".to_string());
         if found != kind {
             return Err(Error::mismatch(
@@ -358,11 +334,7 @@ impl Checkpoint {
                 format!("{found:?}"),
             ));
         }
-        let entry = |(name, view): (&str, TensorView<'_>)| {
-            let (dtype, shape) = (view.dtype(), view.shape().to_vec());
-            (name.to_string(), Entry { dtype, shape, bytes: view.data().to_vec() })
-        };
-        Ok(Checkpoint { kind: found, entries: file.iter().map(entry).collect(), texts })
+        Ok(Checkpoint { kind: found, entries, texts })
     }
 }
 
@@ -371,45 +343,6 @@ fn join(name: &str, path: &str) -> String {
     match name {
         "" => path.to_string(),
         _ => format!("{name}.{path}"),
-    }
-}
-
-/// The elements as little-endian bytes. Goes through the types that hold each exactly.
-fn to_bytes<T: Element>(data: &[T]) -> (Dtype, Vec<u8>) {
-    match T::DTYPE {
-        DType::F32 => {
-            (Dtype::F32, data.iter().flat_map(|x| x.cast::<f32>().to_le_bytes()).collect())
-        }
-        DType::F64 => {
-            (Dtype::F64, data.iter().flat_map(|x| x.cast::<f64>().to_le_bytes()).collect())
-        }
-        DType::I64 => {
-            (Dtype::I64, data.iter().flat_map(|x| x.cast::<i64>().to_le_bytes()).collect())
-        }
-        DType::Bool => (Dtype::BOOL, data.iter().map(|x| x.cast::<u8>()).collect()),
-        DType::U8 => (Dtype::U8, data.iter().map(|x| x.cast::<u8>()).collect()),
-    }
-}
-
-/// The elements of an entry; `None` for another element type.
-fn from_bytes<T: Element>(entry: &Entry) -> Option<Vec<T>> {
-    /// Reads numbers of `N` bytes.
-    fn numbers<const N: usize, A, T>(
-        bytes: &[u8],
-        read: fn([u8; N]) -> A,
-        cast: fn(A) -> T,
-    ) -> Vec<T> {
-        let read = |chunk: &[u8]| cast(read(chunk.try_into().expect("chunks of N bytes")));
-        bytes.chunks_exact(N).map(read).collect()
-    }
-    let bytes = &entry.bytes;
-    match (T::DTYPE, entry.dtype) {
-        (DType::F32, Dtype::F32) => Some(numbers(bytes, f32::from_le_bytes, T::from_f32)),
-        (DType::F64, Dtype::F64) => Some(numbers(bytes, f64::from_le_bytes, T::from_f64)),
-        (DType::I64, Dtype::I64) => Some(numbers(bytes, i64::from_le_bytes, T::from_i64)),
-        (DType::Bool, Dtype::BOOL) => Some(bytes.iter().map(|&b| T::from_bool(b != 0)).collect()),
-        (DType::U8, Dtype::U8) => Some(bytes.iter().map(|&b| T::from_u8(b)).collect()),
-        _ => None,
     }
 }
 

@@ -5,12 +5,14 @@
 #![forbid(unsafe_code)]
 
 mod checkpoint;
+mod entry;
 pub mod file;
 mod history;
 mod meter;
 #[cfg(feature = "plots")]
 pub mod plots;
 mod progress;
+pub mod weights;
 
 pub use backstitch_data::Error;
 pub use checkpoint::Checkpoint;

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use proptest::prelude::*;
 
 use super::{Epoch, Loader, LoaderState};
-use crate::transform::{self, RandomCrop, RandomHorizontalFlip};
+use crate::transform::{
+    self, ColorJitter, Cutout, Normalize, RandomCrop, RandomHorizontalFlip, RandomRotation,
+};
 use crate::{Dataset, Error, Images, MemoryDataset, Rng, Transform};
 
 fn numbers(count: usize) -> MemoryDataset<i64> {
@@ -107,6 +109,29 @@ fn weights_are_probabilities() {
     says(&[1.0, -1.0, 0.0, 0.0], "weight 1: expected a finite weight of at least 0, found -1");
     says(&[1.0, 0.0, f64::NAN, 0.0], "weight 2: expected a finite weight of at least 0, found NaN");
     says(&[0.0; 4], "weights: expected one above 0, found only 0");
+}
+
+/// Every transform there is, in one chain.
+#[test]
+fn all_transforms_give_the_same_bits_with_any_number_of_workers() {
+    let pixels = (0..=255).cycle().take(13 * 3 * 64).collect();
+    let images = Images::new(pixels, [3, 8, 8], (0..13).collect(), 13).unwrap();
+    let augment = ColorJitter { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1 }
+        .then(RandomRotation::new(20.0))
+        .then(Normalize { mean: vec![0.4, 0.5, 0.6], std: vec![0.2, 0.3, 0.4] })
+        .then(RandomCrop::new([8, 8], 2))
+        .then(RandomHorizontalFlip::new(0.5))
+        .then(Cutout { size: 3 });
+    let loader = Loader::new(images, 4).unwrap().augment(augment);
+    let with = |workers: usize, seed| -> Vec<Vec<u32>> {
+        let epoch = loader.clone().workers(workers).epoch(&mut Rng::seed(seed));
+        let bits = |x: Vec<f32>| x.into_iter().map(f32::to_bits).collect();
+        epoch.map(|batch| bits(batch.unwrap().0.to_vec())).collect()
+    };
+    let alone = with(0, 1);
+    assert_eq!(alone.len(), 4);
+    assert!(with(1, 1) == alone && with(3, 1) == alone, "workers change the bits");
+    assert!(with(0, 2) != alone, "another seed gives other images");
 }
 
 #[test]

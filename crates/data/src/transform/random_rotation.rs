@@ -93,4 +93,21 @@ mod tests {
         assert_eq!(turned(30.0, 1), turned(30.0, 1));
         assert_ne!(turned(30.0, 1), turned(30.0, 2));
     }
+
+    /// By half a right angle, about the middle of three pixels: by hand.
+    #[test]
+    fn places_between_pixels_are_weighted() {
+        let mut out = [0.0; 9];
+        rotate(&[0.0, 0.0, 0.0, 0.0, 1.0, 4.0, 0.0, 0.0, 0.0], 3, 45.0, &mut out);
+        // Places look back by 45 degrees. Above the middle and to its right that is between the
+        // pixels 1 and 4 and an empty row; at the corner it is between 4 and the outside.
+        let r = f32::sqrt(0.5);
+        let beside = (1.0 - r) * ((1.0 - r) + 4.0 * r);
+        // Below the middle and to its left it is between 1 and empty pixels.
+        let other = (1.0 - r) * (1.0 - r);
+        let want = [0.0, beside, 4.0 * (2.0 - 2.0 * r), other, 1.0, beside, 0.0, other, 0.0];
+        for (got, want) in out.into_iter().zip(want) {
+            assert!((got - want).abs() < 1e-5, "{out:?} is not {want:?}");
+        }
+    }
 }

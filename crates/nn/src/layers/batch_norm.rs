@@ -180,7 +180,12 @@ fn follow<T: Float>(
 }
 
 /// `running = (1 - momentum) running + momentum factor batch`
-fn move_towards<T: Float>(running: &Running<T>, batch: &Tensor<T>, momentum: T, factor: T) {
+pub(super) fn move_towards<T: Float>(
+    running: &Running<T>,
+    batch: &Tensor<T>,
+    momentum: T,
+    factor: T,
+) {
     let batch = batch.as_slice().expect("the statistics of a batch have no gaps");
     running.update(|running| {
         for (running, &batch) in running.data_mut().iter_mut().zip(batch) {

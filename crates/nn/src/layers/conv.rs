@@ -2,7 +2,7 @@
 
 use backstitch_derive::Module;
 use backstitch_kernels::Float;
-use backstitch_tensor::{ConvOptions, Padding, Param, Rng, Tensor, Winograd};
+use backstitch_tensor::{ConvOptions, PadMode, Padding, Param, Rng, Tensor, Winograd};
 
 use crate::{Init, Layer, Pass, fans};
 
@@ -11,8 +11,10 @@ use crate::{Init, Layer, Pass, fans};
 pub struct ConvLayerOptions<const D: usize> {
     /// Places from one output to the next. 1 by default.
     pub stride: [usize; D],
-    /// Zeros around the image. None by default.
+    /// Places around the image. None by default.
     pub padding: Padding<D>,
+    /// What stands in these places. Zeros by default.
+    pub padding_mode: PaddingMode,
     /// Places from one tap of the kernel to the next. 1 by default.
     pub dilation: [usize; D],
     /// Parts of the channels that do not see each other. 1 by default.
@@ -25,6 +27,42 @@ pub struct ConvLayerOptions<const D: usize> {
     pub weight_init: Init,
     /// How the bias starts; the fans are the weight's. Even between the same bounds by default.
     pub bias_init: Init,
+}
+
+/// What surrounds the image of a convolution layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PaddingMode {
+    /// Zeros.
+    #[default]
+    Zeros,
+    /// The image mirrored at its border pixels: see [`PadMode::Reflect`].
+    Reflect,
+    /// The border pixels: see [`PadMode::Replicate`].
+    Replicate,
+    /// The image's other end: see [`PadMode::Circular`].
+    Circular,
+}
+
+/// `x` with the padding that the options ask for, and the options without it.
+#[track_caller]
+fn padded<T: Float, const D: usize>(
+    x: &Tensor<T>,
+    kernel: &[usize],
+    mode: PaddingMode,
+    options: &ConvOptions<D>,
+) -> (Tensor<T>, ConvOptions<D>) {
+    let mode = match mode {
+        PaddingMode::Zeros => return (x.clone(), *options),
+        PaddingMode::Reflect => PadMode::Reflect,
+        PaddingMode::Replicate => PadMode::Replicate,
+        PaddingMode::Circular => PadMode::Circular,
+    };
+    let pads: [(isize, isize); D] = std::array::from_fn(|axis| {
+        let reach = options.dilation[axis] * (kernel[axis] - 1);
+        let (before, after) = options.padding.sides(axis, reach);
+        (before as isize, after as isize)
+    });
+    (x.pad(pads, mode), ConvOptions { padding: Padding::Valid, ..*options })
 }
 
 /// The options of [`Conv1d`].
@@ -41,6 +79,7 @@ impl<const D: usize> Default for ConvLayerOptions<D> {
         ConvLayerOptions {
             stride,
             padding,
+            padding_mode: PaddingMode::Zeros,
             dilation,
             groups,
             winograd,
@@ -93,6 +132,9 @@ macro_rules! layers {
             /// Where the windows lie.
             #[module(skip)]
             pub options: ConvOptions<$axes>,
+            /// What stands in the places of the padding.
+            #[module(skip)]
+            pub padding_mode: PaddingMode,
         }
 
         impl<T: Float> $name<T> {
@@ -114,14 +156,16 @@ macro_rules! layers {
                 options: $options,
                 rng: &mut Rng,
             ) -> Self {
-                let ConvLayerOptions { stride, padding, dilation, groups, winograd, .. } = options;
+                let ConvLayerOptions {
+                    stride, padding, padding_mode, dilation, groups, winograd, ..
+                } = options;
                 check_groups(stringify!($name), in_channels, out_channels, groups);
                 let mut shape = vec![out_channels, in_channels / groups];
                 shape.extend(kernel);
                 let inits = (options.weight_init, options.bias_init);
                 let (weight, bias) = params(&shape, out_channels, options.bias, inits, rng);
                 let options = ConvOptions { stride, padding, dilation, groups, winograd };
-                $name { weight, bias, options }
+                $name { weight, bias, options, padding_mode }
             }
 
             /// The output for `x`.
@@ -130,7 +174,9 @@ macro_rules! layers {
             /// When `x` has other axes or channels, or is smaller than the kernel.
             #[track_caller]
             pub fn forward(&self, x: &Tensor<T>) -> Tensor<T> {
-                x.$method(&self.weight, self.bias.as_deref(), &self.options)
+                let kernel = &self.weight.shape()[2..];
+                let (x, options) = padded(x, kernel, self.padding_mode, &self.options);
+                x.$method(&self.weight, self.bias.as_deref(), &options)
             }
         }
 

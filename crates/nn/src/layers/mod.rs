@@ -25,6 +25,7 @@ pub use activation::*;
 pub use batch_norm::{BatchNorm1d, BatchNorm2d, BatchNorm3d, BatchNormOptions};
 pub use conv::{
     Conv1d, Conv1dOptions, Conv2d, Conv2dOptions, Conv3d, Conv3dOptions, ConvLayerOptions,
+    PaddingMode,
 };
 pub use conv_transpose::{
     ConvTranspose1d, ConvTranspose1dOptions, ConvTranspose2d, ConvTranspose2dOptions,
@@ -35,7 +36,7 @@ pub use dropout2d::{Dropout1d, Dropout2d, Dropout3d};
 pub use embedding::Embedding;
 pub use flatten::Flatten;
 pub use group_norm::GroupNorm;
-pub use instance_norm::{InstanceNorm1d, InstanceNorm2d, InstanceNorm3d};
+pub use instance_norm::{InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, InstanceNormOptions};
 pub use layer_norm::{LayerNorm, LayerNormOptions};
 pub use linear::{Linear, LinearOptions};
 pub use pool::*;

@@ -87,6 +87,53 @@ macro_rules! layer {
     };
 }
 
+macro_rules! norms {
+    ($($name:ident $method:ident $axes:literal $doc:literal)*) => {$(
+        #[doc = concat!($doc, ": see [`Tensor::", stringify!($method), "`].")]
+        #[derive(Clone, Copy, Debug, PartialEq, Module)]
+        #[module(crate = "backstitch_tensor", elem = "all")]
+        pub struct $name {
+            /// The power.
+            pub p: f64,
+            /// The size of a window.
+            #[module(skip)]
+            pub kernel: [usize; $axes],
+            /// Where the windows lie; side by side by default.
+            #[module(skip)]
+            pub options: PoolOptions<$axes>,
+        }
+
+        impl $name {
+            /// The `p`-norms of windows that are `kernel` long along each axis, side by side.
+            pub fn new(p: f64, kernel: usize) -> Self {
+                Self::with_options(p, [kernel; $axes], PoolOptions::default())
+            }
+
+            /// Windows with options.
+            pub fn with_options(p: f64, kernel: [usize; $axes], options: PoolOptions<$axes>) -> Self {
+                $name { p, kernel, options }
+            }
+
+            /// The output for `x`.
+            ///
+            /// # Panics
+            /// When `x` has other axes, or no window fits.
+            #[track_caller]
+            pub fn forward<T: Float>(&self, x: &Tensor<T>) -> Tensor<T> {
+                x.$method(self.p, self.kernel, &self.options)
+            }
+        }
+
+        layer!($name);
+    )*};
+}
+
+norms! {
+    LpPool1d lp_pool1d 1 "The norms of windows over one axis"
+    LpPool2d lp_pool2d 2 "The norms of windows over two axes"
+    LpPool3d lp_pool3d 3 "The norms of windows over three axes"
+}
+
 windowed! {
     MaxPool1d max_pool1d 1 PoolOptions "The largest elements of windows over one axis"
     MaxPool2d max_pool2d 2 PoolOptions "The largest elements of windows over two axes"

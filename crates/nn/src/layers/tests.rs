@@ -73,11 +73,15 @@ fn registry() -> Vec<Entry> {
 #[rustfmt::skip]
 fn image_layers() -> Vec<Entry> {
     let rng = &mut Rng::seed(1);
+    let instance = InstanceNormOptions::default();
     vec![
         entry("conv1d", Conv1d::with_options(2, 3, [3], Conv1dOptions { stride: [2], padding: 1.into(), ..Default::default() }, rng), &[2, 2, 5]),
         entry("conv2d", Conv2d::new(2, 3, 2, rng), &[1, 2, 3, 4]),
         entry("conv2d groups", Conv2d::with_options(4, 2, [1, 3], Conv2dOptions { groups: 2, dilation: [1, 2], bias: false, padding: [0, 1].into(), ..Default::default() }, rng), &[1, 4, 2, 4]),
         entry("conv2d same", Conv2d::with_options(1, 2, [2, 4], Conv2dOptions { padding: backstitch_tensor::Padding::Same, ..Default::default() }, rng), &[1, 1, 3, 4]),
+        entry("conv2d reflect", Conv2d::with_options(1, 2, [2, 3], Conv2dOptions { padding: [0, 2].into(), stride: [2, 2], padding_mode: PaddingMode::Reflect, ..Default::default() }, rng), &[1, 1, 3, 4]),
+        entry("conv2d replicate", Conv2d::with_options(1, 2, [2, 4], Conv2dOptions { padding: backstitch_tensor::Padding::Same, padding_mode: PaddingMode::Replicate, ..Default::default() }, rng), &[1, 1, 3, 4]),
+        entry("conv1d circular", Conv1d::with_options(2, 2, [3], Conv1dOptions { padding: 2.into(), dilation: [2], padding_mode: PaddingMode::Circular, ..Default::default() }, rng), &[1, 2, 5]),
         entry("conv3d", Conv3d::new(1, 2, 2, rng), &[1, 1, 2, 3, 2]),
         entry("conv_transpose1d", ConvTranspose1d::new(2, 3, 2, rng), &[2, 2, 3]),
         entry("conv_transpose2d", ConvTranspose2d::with_options(2, 4, [3, 2], ConvTranspose2dOptions { stride: [2, 1], padding: [1, 0].into(), output_padding: [1, 0], groups: 2, ..Default::default() }, rng), &[1, 2, 2, 3]),
@@ -89,12 +93,17 @@ fn image_layers() -> Vec<Entry> {
         entry("avg_pool2d", AvgPool2d::with_options([3, 2], backstitch_tensor::AvgPoolOptions { windows: backstitch_tensor::PoolOptions { stride: Some([2, 2]), padding: 1.into(), ceil_mode: true, ..Default::default() }, ..Default::default() }), &[1, 2, 4, 3]),
         entry("avg_pool2d inside", AvgPool2d::with_options([3, 3], backstitch_tensor::AvgPoolOptions { windows: backstitch_tensor::PoolOptions { stride: Some([2, 2]), padding: 1.into(), ceil_mode: true, ..Default::default() }, count_include_pad: false, divisor_override: None }), &[1, 2, 4, 3]),
         entry("avg_pool3d", AvgPool3d::new(2), &[1, 1, 2, 4, 3]),
+        entry("lp_pool1d", LpPool1d::new(4.0, 2), &[2, 2, 5]),
+        entry("lp_pool2d", LpPool2d::with_options(2.0, [3, 2], backstitch_tensor::PoolOptions { stride: Some([1, 2]), ..Default::default() }), &[1, 2, 4, 4]),
+        entry("lp_pool3d", LpPool3d::new(2.0, 2), &[1, 1, 2, 2, 3]),
         entry("adaptive_avg_pool2d", AdaptiveAvgPool2d { output: [3, 2] }, &[1, 2, 5, 3]),
         entry("adaptive_max_pool2d", AdaptiveMaxPool2d { output: [3, 2] }, &[1, 2, 5, 3]),
         Entry { batches: 2, ..entry("batch_norm2d", BatchNorm2d::new(3), &[2, 3, 2, 2]) },
         entry("batch_norm3d", BatchNorm3d::new(2), &[2, 2, 1, 2, 2]),
         entry("group_norm", GroupNorm::new(2, 4), &[2, 4, 3]),
-        entry("instance_norm", InstanceNorm2d::with_options(2, 1e-5, true), &[2, 2, 2, 2]),
+        entry("instance_norm", InstanceNorm2d::with_options(2, InstanceNormOptions { affine: true, ..instance }), &[2, 2, 2, 2]),
+        Entry { batches: 2, ..entry("instance_norm tracked", InstanceNorm1d::with_options(2, InstanceNormOptions { eps: 0.1, momentum: 0.3, track_running_stats: true, ..instance }), &[2, 2, 3]) },
+        Entry { batches: 3, trains: false, ..entry("instance_norm eval", InstanceNorm3d::with_options(2, InstanceNormOptions { affine: true, track_running_stats: true, ..instance }), &[2, 2, 1, 2, 2]) },
         entry("rms_norm", RmsNorm::with_options([4], 0.1, true), &[2, 3, 4]),
         entry("local_response_norm", LocalResponseNorm { alpha: 0.5, k: 2.0, ..LocalResponseNorm::new(4) }, &[2, 5, 2]),
         entry("upsample", Upsample::new(2), &[1, 2, 2, 3]),

@@ -82,7 +82,8 @@ pub trait ModuleExt<T: Float = f32>: Module<T> {
         state_dict::state_dict(self)
     }
 
-    /// Gives the model the values of a state dict.
+    /// Gives the model the values of a state dict. Counts of followed batches
+    /// (`num_batches_tracked`) may be missing, as in PyTorch's oldest checkpoints.
     ///
     /// # Errors
     /// When names are missing or unexpected, or shapes differ; names all of them. The model is

@@ -86,6 +86,7 @@ fn compare<T: Float, M: Module<T> + ?Sized>(model: &M, state: &StateDict<T>) -> 
     let own = state_dict(model);
     for (name, x) in &own {
         match state.get(name) {
+            None if is_counter(name) => {}
             None => differences.missing.push(name.clone()),
             Some(y) if y.shape() != x.shape() => {
                 let shapes = (x.shape().to_vec(), y.shape().to_vec());
@@ -97,6 +98,12 @@ fn compare<T: Float, M: Module<T> + ?Sized>(model: &M, state: &StateDict<T>) -> 
     let unexpected = state.keys().filter(|name| !own.contains_key(*name));
     differences.unexpected.extend(unexpected.cloned());
     differences
+}
+
+/// Whether it counts the batches that a norm has followed: checkpoints from before PyTorch 0.4.1
+/// have no such numbers, and the model keeps its own.
+fn is_counter(name: &str) -> bool {
+    name.rsplit('.').next() == Some("num_batches_tracked")
 }
 
 /// Takes over the tensors that have the name of one of the model's.

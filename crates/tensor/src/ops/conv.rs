@@ -66,7 +66,7 @@ impl<const D: usize> From<[usize; D]> for Padding<D> {
 
 impl<const D: usize> Padding<D> {
     /// Places before and behind an axis whose taps reach `reach` places beyond the first.
-    pub(super) fn sides(&self, axis: usize, reach: usize) -> (usize, usize) {
+    pub fn sides(&self, axis: usize, reach: usize) -> (usize, usize) {
         match self {
             Padding::Valid => (0, 0),
             Padding::Same => (reach / 2, reach - reach / 2),
