@@ -204,6 +204,29 @@ fn nothing_is_wrong_with_what_the_cases_start_from() {
     assert!(place.out().join("weights.safetensors").exists());
 }
 
+/// The examples on colour pictures: as far as reading goes, they share all with each other.
+#[test]
+fn broken_colour_pictures_have_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let says = |parts: &[&str]| {
+        let mut command = Command::new(example::path("resnet"));
+        command.arg("--data").arg(folder.path()).arg("--out").arg(folder.path().join("out"));
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert_eq!(said.trim_end().lines().count(), 1, "{said}");
+        assert!(parts.iter().all(|part| said.contains(part)), "{said}: needs {parts:?}");
+        assert!(!folder.path().join("out").exists());
+    };
+    says(&["folder", "expected one file named like `train.bin`", "found only none"]);
+    std::fs::write(folder.path().join("train.bin"), [3; 3073]).unwrap();
+    says(&["expected one file named like `test_batch.bin`", "found only `train.bin`"]);
+    std::fs::write(folder.path().join("test_batch.bin"), [10; 3073]).unwrap();
+    says(&["test_batch.bin", "sample 0: label: expected a label below 10, found 10"]);
+    std::fs::write(folder.path().join("test_batch.bin"), [1; 3000]).unwrap();
+    says(&["test_batch.bin", "byte 0: expected a record of 3073 bytes, found 3000 bytes"]);
+}
+
 #[test]
 fn tables_name_the_line_and_the_column() {
     let folder = tempfile::tempdir().unwrap();

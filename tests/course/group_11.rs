@@ -46,7 +46,7 @@ fn layers(table: &[VggItem]) -> usize {
 fn row_11_3_vgg_by_a_table() {
     let tables = [VGG_A, VGG_B, VGG_C, VGG_D, VGG_E];
     assert_eq!(tables.map(layers), [11, 13, 16, 16, 19]);
-    // Without random numbers of its own, of which there are many: VGG-16 for ImageNet.
+    // For ImageNet; weights of 0 are counted sooner than drawn.
     let options = VggOptions { init_weights: false, ..VggOptions::default() };
     let vgg16: Vgg = Vgg::new(VGG_D, options, &mut Rng::seed(0));
     assert_eq!(vgg16.param_count(), 138_357_544);

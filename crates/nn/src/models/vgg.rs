@@ -89,9 +89,9 @@ pub struct VggOptions {
     pub hidden: usize,
     /// The probability that an element of a hidden layer is dropped. 0.5 by default.
     pub dropout: f64,
-    /// Whether parameters start as torchvision's do (convolutions by Kaiming, linear layers normal
-    /// of deviation 0.01, biases 0), or as the layers do by themselves, which is enough where a
-    /// checkpoint follows. Yes by default.
+    /// Whether weights start as torchvision's do (convolutions by Kaiming, linear layers normal of
+    /// deviation 0.01), or at 0, which is enough where a checkpoint follows and saves a hundred
+    /// million draws. Yes by default.
     pub init_weights: bool,
 }
 
@@ -114,6 +114,11 @@ impl VggOptions {
     /// 512, batch norm.
     pub fn small_images(classes: usize) -> Self {
         VggOptions { classes, batch_norm: true, pool: 1, hidden: 512, ..VggOptions::default() }
+    }
+
+    /// How weights start that would start by `init`.
+    fn start(&self, init: Init) -> Init {
+        if self.init_weights { init } else { Init::Zeros }
     }
 }
 
@@ -193,14 +198,9 @@ impl<T: Float> Vgg<T> {
         );
         let drop = Dropout::new(options.dropout);
         let mut fc = |inputs, outputs| {
-            let init = match options.init_weights {
-                true => LinearOptions {
-                    weight_init: Init::Normal { mean: 0.0, std: 0.01 },
-                    bias_init: Init::Zeros,
-                    ..LinearOptions::default()
-                },
-                false => LinearOptions::default(),
-            };
+            let weight_init = options.start(Init::Normal { mean: 0.0, std: 0.01 });
+            let init =
+                LinearOptions { weight_init, bias_init: Init::Zeros, ..LinearOptions::default() };
             Linear::with_options(inputs, outputs, init, rng)
         };
         let classifier = (
@@ -260,10 +260,11 @@ fn conv<T: Float>(
     options: &VggOptions,
     rng: &mut Rng,
 ) -> Conv2d<T> {
-    let padded = Conv2dOptions { padding: (kernel / 2).into(), ..Conv2dOptions::default() };
-    let own = match options.init_weights {
-        true => Conv2dOptions { weight_init: CONV_INIT, bias_init: Init::Zeros, ..padded },
-        false => padded,
+    let own = Conv2dOptions {
+        padding: (kernel / 2).into(),
+        weight_init: options.start(CONV_INIT),
+        bias_init: Init::Zeros,
+        ..Conv2dOptions::default()
     };
     Conv2d::with_options(channels, out, [kernel; 2], own, rng)
 }

@@ -12,7 +12,7 @@ use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
 use crate::tensor::{Tensor, data};
 
 macro_rules! methods {
-    ($($name:ident $with_indices:ident $adaptive:ident $axes:literal)*) => {
+    ($($name:ident $with_indices:ident $adaptive:ident $adaptive_with_indices:ident $axes:literal)*) => {
         impl<T: Float> Tensor<T> {
             $(
                 #[doc = concat!("The largest element of each window over ", stringify!($axes), " axes.")]
@@ -80,15 +80,32 @@ macro_rules! methods {
                     let windows = Windows::adaptive(stringify!($adaptive), self.shape(), output);
                     max_pool::<T, $axes>(self, or_panic(windows))
                 }
+
+                #[doc = concat!("As [`", stringify!($adaptive), "`](Tensor::", stringify!($adaptive), "), with")]
+                /// the place of each element found, counted in row-major order over the axes
+                /// behind the channels.
+                ///
+                /// # Panics
+                #[doc = concat!("As [`", stringify!($adaptive), "`](Tensor::", stringify!($adaptive), ").")]
+                #[track_caller]
+                pub fn $adaptive_with_indices(
+                    &self,
+                    output: [usize; $axes],
+                ) -> (Tensor<T>, Tensor<i64>) {
+                    let windows = Windows::adaptive(stringify!($adaptive), self.shape(), output);
+                    let windows = or_panic(windows);
+                    let indices = indices_of(self, &windows, $axes);
+                    (max_pool::<T, $axes>(self, windows), indices)
+                }
             )*
         }
     };
 }
 
 methods! {
-    max_pool1d max_pool1d_with_indices adaptive_max_pool1d 1
-    max_pool2d max_pool2d_with_indices adaptive_max_pool2d 2
-    max_pool3d max_pool3d_with_indices adaptive_max_pool3d 3
+    max_pool1d max_pool1d_with_indices adaptive_max_pool1d adaptive_max_pool1d_with_indices 1
+    max_pool2d max_pool2d_with_indices adaptive_max_pool2d adaptive_max_pool2d_with_indices 2
+    max_pool3d max_pool3d_with_indices adaptive_max_pool3d adaptive_max_pool3d_with_indices 3
 }
 
 #[track_caller]
@@ -293,5 +310,14 @@ mod tests {
         let (_, unbatched) =
             x.reshape([1, 4, 4]).max_pool2d_with_indices([2, 2], &PoolOptions::default());
         assert_eq!((unbatched.shape(), unbatched.to_vec()), (&[1, 2, 2][..], indices.to_vec()));
+        // Parts that overlap: rows 0..2 and 1..3, columns 0..2 and 2..4 of a 3 x 4 image.
+        let x = x.narrow(2, 0, 3);
+        let (y, indices) = x.adaptive_max_pool2d_with_indices([2, 2]);
+        assert_eq!(y.to_vec(), x.adaptive_max_pool2d([2, 2]).to_vec());
+        // 0 7 14 5 | 12 3 10 1 | 8 15 6 13
+        assert_eq!(
+            (y.to_vec(), indices.to_vec()),
+            (vec![12.0, 14.0, 15.0, 13.0], vec![4, 2, 9, 11])
+        );
     }
 }
