@@ -3,6 +3,9 @@
 //! `cargo run --release --example resnet` trains on the 1,589 emoji in `data/emoji32`, nine
 //! categories of Unicode, and leaves weights, history and pictures in `runs/resnet`. `--help` lists
 //! the options; `--data` takes CIFAR-10 as it is distributed, or any folder of the same binaries.
+//!
+//! By default it takes two and a half minutes on two cores and ends at a test accuracy of 0.75; the
+//! largest category alone is 0.21.
 
 mod support;
 

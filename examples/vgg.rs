@@ -3,6 +3,9 @@
 //! `cargo run --release --example vgg` trains on the 1,589 emoji in `data/emoji32`, nine categories
 //! of Unicode, and leaves weights, history and pictures in `runs/vgg`. `--help` lists the options;
 //! `--data` takes CIFAR-10 as it is distributed, or any folder of the same binaries.
+//!
+//! By default it takes two minutes on two cores and ends at a test accuracy of 0.65; the largest
+//! category alone is 0.21.
 
 mod support;
 
@@ -18,7 +21,7 @@ fn main() -> ExitCode {
     let defaults = [
         ("data", concat!(env!("CARGO_MANIFEST_DIR"), "/data/emoji32")),
         ("out", "runs/vgg"),
-        ("epochs", "20"),
+        ("epochs", "30"),
         ("batch_size", "64"),
         ("lr", "2e-3"),
     ];
