@@ -34,6 +34,7 @@ const fn bound(name: &'static str, f32_ulps: f64, f64_ulps: f64, absolute: f64) 
 /// | erfc | 8.761 | 8.231 |
 /// | gelu | 8.999 | 7.373 |
 /// | silu | 3.284 | 3.193 |
+/// | softplus, and so logsigmoid, its mirror image | 2.862 | 2.886 |
 /// | gelu_slope, gelu_tanh, gelu_tanh_slope | none beyond the absolute bound | as before |
 ///
 /// The other bounds rest on the sample of 126,000 arguments that the tests always take.
@@ -48,8 +49,8 @@ pub const BOUNDS: &[Bound] = &[
     bound("sigmoid", 2.41, 3.0, 0.0),
     bound("silu", 3.3, 3.5, 1e-30),
     bound("silu_slope", 4.0, 4.0, 2.0),
-    bound("softplus", 2.5, 2.5, 0.0),
-    bound("logsigmoid", 2.5, 2.5, 0.0),
+    bound("softplus", 2.9, 2.5, 0.0),
+    bound("logsigmoid", 2.9, 2.5, 0.0),
     bound("mish", 5.0, 5.0, 1e-30),
     bound("mish_slope", 4.0, 4.0, 4.0),
     bound("erf", 1.4, 1.0, 0.0),

@@ -56,6 +56,8 @@ pub fn silu_slope<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
 }
 
 /// `ln(1 + e^x)`
+///
+/// In f32 within 2.9 ulps on every argument.
 #[inline(always)]
 pub fn softplus<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
     let log1p = log1p_of_fraction(exp(-x.abs()));
@@ -63,6 +65,8 @@ pub fn softplus<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
 }
 
 /// `ln(sigmoid(x)) = -softplus(-x)`
+///
+/// In f32 within 2.9 ulps on every argument.
 #[inline(always)]
 pub fn logsigmoid<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
     let log1p = log1p_of_fraction(exp(-x.abs()));
