@@ -214,10 +214,11 @@ fn put<T: Element>(
 /// `out[o, idx[j], i] += x[o, j, i]`: adds whole rows along an axis; an embedding's backward.
 ///
 /// `out` is seen as `split`, `x` as `[outer, idx.len(), inner]`. Threads own columns, and each
-/// element receives its terms in rising order of `j`, whatever their number.
+/// element receives its terms in rising order of `j`, whatever their number. A strip of columns is
+/// filled just before its rows come, while it is in the cache.
 ///
 /// # Errors
-/// When an index lies outside the axis; `out` is then as it was.
+/// When an index lies outside the axis; `out` then holds anything.
 ///
 /// # Panics
 /// When the lengths do not fit.
@@ -225,6 +226,7 @@ pub fn index_add<T: Float>(
     x: &[T],
     idx: &[i64],
     split: Split,
+    start: Start<'_, T>,
     out: &mut [T],
 ) -> Result<(), BadIndex> {
     let Split { outer, axis, inner } = split;
@@ -236,19 +238,34 @@ pub fn index_add<T: Float>(
         out.len(),
         x.len()
     );
+    if let Start::Copy(from) = start {
+        assert_eq!(from.len(), out.len(), "index_add: elements to start with");
+    }
     check(idx, axis)?;
-    if x.is_empty() {
+    if out.is_empty() {
         return Ok(());
     }
     let strips = inner.div_ceil(STRIP);
+    let work = x.len() + out.len();
     let out = Disjoint::new(out);
-    par::for_each(outer * strips, x.len(), |unit| {
+    par::for_each(outer * strips, work, |unit| {
         let (o, column) = (unit / strips, unit % strips * STRIP);
         let width = STRIP.min(inner - column);
+        // A strip that is whole is one run of elements.
+        let (runs, run) = if strips == 1 { (1, axis * inner) } else { (axis, width) };
+        for a in 0..runs {
+            let first = (o * axis + a) * inner + column;
+            // SAFETY: each strip of each outer index belongs to one unit.
+            let out = unsafe { out.range(first..first + run) };
+            match start {
+                Start::Zeros => out.fill(T::ZERO),
+                Start::Copy(from) => out.copy_from_slice(&from[first..first + run]),
+            }
+        }
         for (j, &at) in idx.iter().enumerate() {
             let to = (o * axis + at as usize) * inner + column;
             let x = &x[(o * idx.len() + j) * inner + column..][..width];
-            // SAFETY: each strip of each outer index belongs to one unit.
+            // SAFETY: as above.
             let out = unsafe { out.range(to..to + width) };
             for (out, &x) in out.iter_mut().zip(x) {
                 *out += x;
@@ -362,7 +379,8 @@ mod tests {
             let idx = indices(count, axis, 2);
             let mut picked = vec![f64::NAN; outer * count * inner];
             index_select(&x, split, &idx, &mut picked).unwrap();
-            let mut want = vec![1.0; x.len()];
+            let ones = vec![1.0; x.len()];
+            let mut want = ones.clone();
             for (at, &p) in picked.iter().enumerate() {
                 let (o, j, i) = (at / inner / count, at / inner % count, at % inner);
                 let from = (o * axis + idx[j] as usize) * inner + i;
@@ -370,16 +388,21 @@ mod tests {
                 want[from] += p;
             }
             let add = || {
-                let mut sums = vec![1.0; x.len()];
-                index_add(&picked, &idx, split, &mut sums).unwrap();
+                let mut sums = vec![7.0; x.len()];
+                index_add(&picked, &idx, split, Start::Copy(&ones), &mut sums).unwrap();
                 sums
             };
             assert_eq!(add(), want);
             assert_same_on_threads(|| bits(&add()));
+            let mut sums = vec![7.0; x.len()];
+            index_add(&picked, &idx, split, Start::Zeros, &mut sums).unwrap();
+            let whole = |sum: &f64, want: &f64| (sum + 1.0 - want).abs() < 1e-12;
+            assert!(sums.iter().zip(&want).all(|(sum, want)| whole(sum, want)));
         }
         let split = Split { outer: 2, axis: 3, inner: 2 };
         let bad = BadIndex { position: 1, index: 3, size: 3 };
         assert_eq!(index_select(&[0.0f32; 12], split, &[0, 3], &mut [0.0; 8]), Err(bad));
-        assert_eq!(index_add(&[0.0f32; 8], &[0, 3], split, &mut [0.0; 12]), Err(bad));
+        let added = index_add(&[0.0f32; 8], &[0, 3], split, Start::Zeros, &mut [0.0; 12]);
+        assert_eq!(added, Err(bad));
     }
 }

@@ -173,6 +173,38 @@ fn layouts() {
     drive(64, checks::layouts);
 }
 
+/// Not by draws alone: every example shape of every op, each input in every layout, both element
+/// types; and says how many that are.
+#[test]
+fn every_layout_in_both_precisions() {
+    let (trials, inputs) = (Cell::new(0), Cell::new(0));
+    on_every_op(|spec| {
+        let mut seen = BTreeSet::new();
+        for trial in Trial::examples(spec) {
+            run(checks::layouts, spec, &trial)?;
+            trials.update(|trials| trials + 1);
+            seen.extend(
+                trial.layouts.iter().enumerate().map(|(i, layout)| format!("{i} {layout:?}")),
+            );
+        }
+        let arity = spec.shapes[0].len();
+        inputs.update(|inputs| inputs + arity);
+        match seen.len() == arity * Layout::ALL.len() {
+            true => Ok(()),
+            false => {
+                Err(format!("{}: needs {arity} inputs in every layout; got {seen:?}", spec.name))
+            }
+        }
+    });
+    println!(
+        "{} specs of {} inputs, {} trials in f32 and in f64, every input in {} layouts",
+        chosen().len(),
+        inputs.get(),
+        trials.get(),
+        Layout::ALL.len()
+    );
+}
+
 #[test]
 fn modes() {
     drive(8, checks::modes);

@@ -179,3 +179,16 @@ fn by_loops<const D: usize>(
     let rule = Windows::sliding("", x.shape(), kernel, &options.windows, options.divisor());
     average_by_loops(x, &rule.expect("the op accepted these shapes"), term)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_counts_by_default() {
+        let windows = PoolOptions { padding: 1.into(), ..Default::default() };
+        let options = AvgPoolOptions { windows, ..Default::default() };
+        let y = Tensor::from([[4.0, 6.0, 8.0, 2.0]]).avg_pool1d([2], &options);
+        assert_eq!(y.to_vec(), [2.0, 7.0, 1.0]);
+    }
+}

@@ -482,4 +482,17 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn given_statistics_may_be_columns_of_a_table() {
+        let table = Tensor::from([[1.0f64, 3.0], [-2.0, 0.0], [0.5, 1.0]]);
+        let (mean, var) = (table.select(1, 0), table.select(1, 1));
+        let x = Tensor::randn([4, 3, 2], &mut Rng::seed(6));
+        let y = x.batch_norm_with(&BatchStatistics { mean, var }, None, None, 1.0);
+        for (at, y) in y.to_vec().into_iter().enumerate() {
+            let (mean, var) = (table.at(&[at / 2 % 3, 0]), table.at(&[at / 2 % 3, 1]));
+            let want = (x.to_vec()[at] - mean) / (var + 1.0).sqrt();
+            assert!((y - want).abs() < 1e-14, "{y} is not {want}");
+        }
+    }
 }

@@ -529,7 +529,8 @@ pub(super) const SPECS: &[OpSpec] = &[
     ),
 ];
 
-/// The convolution with `term` applied to each product and to the bias, as plain loops.
+/// The convolution with `term` applied to each product and to the bias, as plain loops, at the
+/// places that `shape_rule` finds; the tests below pin those.
 fn by_loops<const D: usize>(
     x: &[Tensor<f64>],
     options: &ConvOptions<D>,
@@ -583,4 +584,30 @@ fn cost<const D: usize>(shapes: &[&[usize]], options: &ConvOptions<D>) -> Cost {
     let flops = 2.0 * (sizes.batch * places * sizes.weight_len()) as f64;
     let elements = sizes.input_len() + sizes.weight_len() + sizes.output_len();
     Cost { flops, elements: elements as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `torch.nn.functional.conv1d` of 1, 2, 3, 4 with these taps.
+    #[test]
+    fn padding_is_pytorchs() {
+        let check = |taps: &[f64], dilation: usize, padding: Padding<1>, want: &[f64]| {
+            let x = Tensor::from([[1.0, 2.0, 3.0, 4.0]]);
+            let weight = Tensor::from(taps).reshape([1, 1, taps.len()]);
+            let options = ConvOptions { padding, dilation: [dilation], ..Default::default() };
+            assert_eq!(x.conv1d(&weight, None, &options).to_vec(), want, "{options:?}");
+        };
+        let none = ConvOptions::<1>::default().padding;
+        check(&[1.0, 10.0], 1, none, &[21.0, 32.0, 43.0]);
+        check(&[1.0, 10.0], 1, Padding::Valid, &[21.0, 32.0, 43.0]);
+        check(&[1.0, 10.0], 1, Padding::Same, &[21.0, 32.0, 43.0, 4.0]);
+        check(&[1.0, 10.0, 100.0], 1, Padding::Same, &[210.0, 321.0, 432.0, 43.0]);
+        check(&[1.0, 10.0, 100.0, 1000.0], 1, Padding::Same, &[3210.0, 4321.0, 432.0, 43.0]);
+        check(&[1.0, 10.0], 2, Padding::Same, &[20.0, 31.0, 42.0, 3.0]);
+        check(&[1.0, 10.0], 1, Padding::Number([1]), &[10.0, 21.0, 32.0, 43.0, 4.0]);
+        check(&[1.0, 10.0], 1, Padding::Sides([(0, 2)]), &[21.0, 32.0, 43.0, 4.0, 0.0]);
+        check(&[1.0, 10.0], 3, Padding::Valid, &[41.0]);
+    }
 }

@@ -280,3 +280,18 @@ fn by_loops<const D: usize>(
     });
     y
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ConvTransposeOptions;
+    use crate::tensor::Tensor;
+
+    #[test]
+    fn options_are_pytorchs_by_default() {
+        // `torch.nn.functional.conv_transpose1d` of 1, 2, 3 with the taps 1, 10.
+        let x = Tensor::from([[1.0f32, 2.0, 3.0]]);
+        let weight = Tensor::from([[[1.0f32, 10.0]]]);
+        let y = x.conv_transpose1d(&weight, None, &ConvTransposeOptions::default());
+        assert_eq!(y.to_vec(), [1.0, 12.0, 23.0, 30.0]);
+    }
+}

@@ -566,7 +566,73 @@ pub(super) const SPECS: &[OpSpec] = &[
             "log-probabilities up to 16 in size, each rounded, then summed",
         ),
     },
+    OpSpec {
+        name: "cross_entropy soft weights",
+        formula: "y_i = Σ_c w_c ((1 - s) t_ic + s / C) (-log p_ic), also by w",
+        shapes: &[
+            &[&[1, 1], &[1, 1], &[1]],
+            &[&[3], &[3], &[3]],
+            &[&[5, 17], &[5, 17], &[17]],
+            &[&[4, 3, 2], &[4, 3, 2], &[3]],
+            &[&[512, 100], &[512, 100], &[100]],
+        ],
+        domain: Domain::Ranges(&[(-4.0, 4.0), (0.0, 1.0), (0.5, 2.0)]),
+        build: build!(|x| soft(x, Reduction::None)),
+        oracle: Oracle::Whole(|x| Tensor::from_vec(soft_losses(x), without_classes(x[0].shape()))),
+        refused: &[&[&[2, 3], &[2, 3], &[4]]],
+        slope: Slope::Smooth,
+        cost: |shapes| Cost::elementwise(&shapes[..2], 10.0),
+        tolerance: Tolerance::Terms(
+            32.0,
+            |x| {
+                let sums = x[1].sum_dim(class_axis(x[0].shape()) as isize, false);
+                (sums + 1.0).reshape(without_classes(x[0].shape())) * 32.0
+            },
+            "log-probabilities up to 16 in size times weights up to 2, summed",
+        ),
+    },
+    OpSpec {
+        name: "cross_entropy soft mean",
+        formula: "y = Σ_i Σ_c w_c ((1 - s) t_ic + s / C) (-log p_ic) / N",
+        shapes: &[
+            &[&[1, 1], &[1, 1], &[1]],
+            &[&[3], &[3], &[3]],
+            &[&[5, 17], &[5, 17], &[17]],
+            &[&[4, 3, 2], &[4, 3, 2], &[3]],
+            &[&[512, 100], &[512, 100], &[100]],
+        ],
+        domain: Domain::Ranges(&[(-4.0, 4.0), (0.0, 1.0), (0.5, 2.0)]),
+        build: build!(|x| soft(x, Reduction::Mean)),
+        oracle: Oracle::Whole(|x| {
+            let losses = soft_losses(x);
+            Tensor::scalar(losses.iter().sum::<f64>() / losses.len() as f64)
+        }),
+        refused: &[&[&[2, 3], &[2, 3], &[4]]],
+        slope: Slope::Smooth,
+        cost: |shapes| Cost::elementwise(&shapes[..2], 10.0),
+        tolerance: Tolerance::Terms(
+            32.0,
+            |x| Tensor::scalar(32.0 * (x[1].to_vec().iter().sum::<f64>() + 1.0)),
+            "log-probabilities up to 16 in size times weights up to 2, summed",
+        ),
+    },
 ];
+
+/// Against soft targets with class weights and smoothing.
+#[track_caller]
+fn soft<T: Float>(x: &[Tensor<T>], reduction: Reduction) -> Tensor<T> {
+    let weights = Some(x[2].clone());
+    let options = CrossEntropy { weights, label_smoothing: 0.2, reduction, ..Default::default() };
+    x[0].cross_entropy_soft(&x[1], &options)
+}
+
+fn soft_losses(x: &[Tensor<f64>]) -> Vec<f64> {
+    losses(&x[0], |idx, c| {
+        let mut own = idx.to_vec();
+        own.insert(class_axis(x[0].shape()), c);
+        x[2].at(&[c]) * (0.8 * x[1].at(&own) + 0.2 / classes(x) as f64)
+    })
+}
 
 const TOLERANCE: Tolerance = Tolerance::Terms(
     16.0,
@@ -589,7 +655,9 @@ fn example_labels(shape: &[usize]) -> Tensor<i64> {
         return Tensor::default();
     }
     let classes = shape[class_axis(shape)] as i64;
-    Tensor::from_fn(without_classes(shape), |idx| example_label(idx) % classes)
+    let labels = Tensor::from_fn(without_classes(shape), |idx| example_label(idx) % classes);
+    // A view with gaps, as the column of a table is.
+    Tensor::stack(&[&labels, &labels], -1).select(-1, 1)
 }
 
 fn weight(c: usize) -> f64 {
@@ -623,6 +691,20 @@ mod tests {
             assert_eq!(x.cross_entropy(&Tensor::from([0i64])).item(), 0.0);
             assert_eq!(x.cross_entropy(&Tensor::from([1i64])).item(), 2.0 * size);
         }
+    }
+
+    #[test]
+    fn reductions_are_sums_and_means_of_the_losses() {
+        let x = Tensor::from([[1.0f64, 2.0], [3.0, 0.5], [0.0, 0.25]]);
+        let labels = Tensor::from([1i64, 0, 1]);
+        let by = |reduction| {
+            let options = CrossEntropy { reduction, ..CrossEntropy::default() };
+            x.cross_entropy_with(&labels, &options)
+        };
+        let each = by(Reduction::None).to_vec();
+        let sum: f64 = each.iter().sum();
+        assert!((by(Reduction::Sum).item() - sum).abs() < 1e-15);
+        assert!((by(Reduction::Mean).item() - sum / 3.0).abs() < 1e-15);
     }
 
     #[test]

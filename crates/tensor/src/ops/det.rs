@@ -3,7 +3,7 @@
 use backstitch_kernels::{Float, linalg as kernel};
 
 use super::matrices::{self, Square};
-use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};
+use crate::op::{Gradient, Op, Saves, Site, Tangents, apply, rerun_backward, rerun_jvp};
 use crate::shape::or_panic;
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
 use crate::tensor::{Tensor, data};
@@ -15,7 +15,9 @@ impl<T: Float> Tensor<T> {
     /// `a (..., n, n)` to `y (...)`. The determinant of a matrix without elements is 1.
     ///
     /// # Gradient
-    /// `da = dy det(a) a⁻ᵀ`; NaN where `a` is singular to the last bit.
+    /// `da = dy det(a) a⁻ᵀ`. A singular `a` has no inverse but a gradient all the same, the matrix
+    /// of its cofactors: of rank 1 where one dimension is lost, zero where more are; and so on to
+    /// any order.
     ///
     /// # Numerics
     /// The product of the pivots of an LU factorisation, by faer. It leaves the range of numbers
@@ -33,7 +35,7 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn det(&self) -> Tensor<T> {
         or_panic(matrices::side("det", self.shape()));
-        apply(Det, [self])
+        apply(Det { kind: None }, [self])
     }
 }
 
@@ -72,30 +74,118 @@ pub(super) fn spread<T: Float>(x: &Tensor<T>) -> Tensor<T> {
     x.unsqueeze(-1).unsqueeze(-1)
 }
 
-struct Det;
+struct Det {
+    /// What the matrices are like; the forward finds it out where it is not given.
+    kind: Option<Kind>,
+}
+
+/// Whether matrices have inverses.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Regular,
+    /// One of them at least is singular, but for rounding.
+    Singular,
+}
 
 impl<T: Float> Op<T, 1> for Det {
     const NAME: &'static str = "det";
     const SAVES: Saves = Saves::ALL;
 
     fn forward(&mut self, [a]: [&Tensor<T>; 1]) -> Tensor<T> {
+        let pivots = Pivots::of(a);
+        let any_singular = || data(&pivots.pivots).chunks(a.size(-1).max(1)).any(is_singular);
+        let kind = || if any_singular() { Kind::Singular } else { Kind::Regular };
+        self.kind.get_or_insert_with(kind);
         let product =
             |pivots: &[T], sign: T| pivots.iter().fold(sign, |product, &pivot| product * pivot);
-        Pivots::of(a).each(product)
+        pivots.each(product)
     }
 
     fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 1> {
+        if self.kind == Some(Kind::Singular) {
+            return [rerun_backward(at, dy, |a| by_blocks(&a[0])).pop().flatten()];
+        }
         [Some(at.input(0).inverse().transpose(-1, -2) * spread(&(dy * at.output())))]
     }
 
     fn jvp(&self, at: &Site<T>, [da]: Tangents<T, 1>) -> Tensor<T> {
+        if self.kind == Some(Kind::Singular) {
+            return rerun_jvp(at, &[da], |a| by_blocks(&a[0]));
+        }
         let da = da.expect("the only input moves");
         let slope = at.input(0).inverse().transpose(-1, -2) * da;
         slope.sum_dim([-1, -2], false) * at.output()
     }
 }
 
-pub(super) const SPECS: &[OpSpec] = &[OpSpec {
+/// Whether pivots, or singular values, say that a matrix has no inverse, but for rounding.
+fn is_singular<T: Float>(values: &[T]) -> bool {
+    let largest = values.iter().fold(T::ZERO, |largest, x| largest.max(x.abs()));
+    values.iter().any(|x| x.abs() <= negligible(largest, values.len()))
+}
+
+fn negligible<T: Float>(largest: T, n: usize) -> T {
+    largest * T::EPSILON * T::from_f64(n as f64)
+}
+
+/// The determinants in ops whose derivatives exist at singular matrices too, matrix by matrix.
+fn by_blocks<T: Float>(a: &Tensor<T>) -> Tensor<T> {
+    let (lead, n) = (&a.shape()[..a.rank() - 2], a.size(-1));
+    let matrices = a.reshape([lead.iter().product(), n, n]);
+    let dets: Vec<_> =
+        (0..matrices.size(0)).map(|i| by_block(&matrices.select(0, i as isize))).collect();
+    Tensor::stack(&dets.iter().collect::<Vec<_>>(), 0).reshape(lead)
+}
+
+/// The determinant of one matrix `(n, n)`.
+///
+/// With the singular vectors u and v as constants, uᵀ a v is `[b c; d e]`, where b holds the
+/// singular values that are not negligible: det a = ± det b det(e - d b⁻¹ c). The last factor is
+/// of a matrix that is near zero, and needs no inverse.
+fn by_block<T: Float>(a: &Tensor<T>) -> Tensor<T> {
+    let (u, s, v) = a.detach().svd();
+    let (n, s) = (s.numel(), s.to_vec());
+    let rank = s.iter().filter(|&&value| value > negligible(s[0], n)).count();
+    let m = u.transpose(-1, -2).matmul(a).matmul(&v);
+    let (upper, lower) = (m.narrow(0, 0, rank), m.narrow(0, rank, n - rank));
+    let (b, c) = (upper.narrow(1, 0, rank), upper.narrow(1, rank, n - rank));
+    let (d, e) = (lower.narrow(1, 0, rank), lower.narrow(1, rank, n - rank));
+    let rest = without_division(&(e - d.matmul(&b.solve(&c))));
+    let sign = u.matmul(&v.transpose(-1, -2)).det().round();
+    apply(Det { kind: Some(Kind::Regular) }, [&b]) * rest * sign
+}
+
+/// The determinant of one matrix by Faddeev and LeVerrier's recursion, which has no pivots.
+fn without_division<T: Float>(a: &Tensor<T>) -> Tensor<T> {
+    let n = a.size(-1);
+    let eye = Tensor::eye(n);
+    let start = (eye.clone(), Tensor::scalar(T::ONE));
+    let step = |(m, _): (Tensor<T>, Tensor<T>), k: usize| {
+        let product = a.matmul(&m);
+        let coefficient = product.diagonal(0, 0, 1).sum() * T::from_f64(-1.0 / k as f64);
+        (product + &eye * &coefficient, coefficient)
+    };
+    let (_, last) = (1..=n).fold(start, step);
+    if n.is_multiple_of(2) { last } else { -last }
+}
+
+pub(super) const SPECS: &[OpSpec] = &[
+    SPEC,
+    OpSpec {
+        name: "det singular",
+        shapes: &[&[&[1, 1]], &[&[2, 2]], &[&[3, 3]], &[&[4, 4]], &[&[3, 3, 3]], &[&[16, 16]]],
+        domain: Domain::Custom(|_, shape, rng| singular(shape, rng)),
+        oracle: Oracle::Whole(|x| Tensor::zeros(&x[0].shape()[..x[0].rank() - 2])),
+        tolerance: Tolerance::Terms(
+            4.0,
+            |x| Tensor::ones(&x[0].shape()[..x[0].rank() - 2]),
+            "products of at most n numbers of about 1, of which one is what rounding left",
+        ),
+        ..SPEC
+    },
+];
+
+const SPEC: OpSpec = OpSpec {
     name: "det",
     formula: "y = det(a)",
     shapes: &[&[&[1, 1]], &[&[0, 0]], &[&[3, 3]], &[&[5, 5]], &[&[2, 3, 3]], &[&[64, 64]]],
@@ -115,7 +205,23 @@ pub(super) const SPECS: &[OpSpec] = &[OpSpec {
         |x| determinants(&x[0]).abs() + 1.0,
         "a product of n pivots, each with the error of its elimination",
     ),
-}];
+};
+
+/// Matrices that lack a dimension, or two where a batch's are counted by odd numbers.
+fn singular(shape: &[usize], rng: &mut crate::rng::Rng) -> Tensor<f64> {
+    let Ok(n) = matrices::side("draw", shape) else { return Tensor::rand(shape, -1.0, 1.0, rng) };
+    let count: usize = shape[..shape.len() - 2].iter().product();
+    let one = |i: usize| {
+        let rank = n.saturating_sub(1 + i % 2);
+        let factor = |shape: [usize; 2], rng: &mut _| {
+            let noise = Tensor::<f64>::rand(shape, -1.0, 1.0, rng) * (0.5 / n as f64);
+            noise + Tensor::eye(n).narrow(0, 0, shape[0]).narrow(1, 0, shape[1])
+        };
+        factor([n, rank], rng).matmul(&factor([rank, n], rng))
+    };
+    let all: Vec<Tensor<f64>> = (0..count).map(one).collect();
+    Tensor::stack(&all.iter().collect::<Vec<_>>(), 0).reshape(shape)
+}
 
 /// Keeps the determinant of large examples near 1.
 fn scale(shape: &[usize]) -> f64 {
@@ -135,10 +241,39 @@ pub(super) fn determinants(a: &Tensor<f64>) -> Tensor<f64> {
 #[cfg(test)]
 mod tests {
     use crate::tensor::Tensor;
+    use crate::transforms::{grad, hessian};
 
     #[test]
     fn singular_matrices_have_determinant_zero() {
         assert_eq!(Tensor::from([[1.0, 2.0], [2.0, 4.0]]).det().item(), 0.0);
         assert_eq!(Tensor::<f32>::zeros([0, 0]).det().item(), 1.0);
+    }
+
+    #[test]
+    fn singular_matrices_have_their_cofactors_for_a_gradient() {
+        let check = |a: Tensor<f64>, want: &[f64]| {
+            let dx = grad(Tensor::det, &a);
+            let near = dx.to_vec().iter().zip(want).all(|(dx, want)| (dx - want).abs() < 1e-13);
+            assert!(near, "{dx:?} is not {want:?}");
+        };
+        check(Tensor::zeros([1, 1]), &[1.0]);
+        check(Tensor::from([[1.0, 2.0], [2.0, 4.0]]), &[4.0, -2.0, -2.0, 1.0]);
+        check(Tensor::zeros([2, 2]), &[0.0; 4]);
+        // Of rank 2, and of rank 1.
+        let two = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]];
+        check(Tensor::from(two), &[-3.0, 6.0, -3.0, 6.0, -12.0, 6.0, -3.0, 6.0, -3.0]);
+        check(Tensor::ones([3, 3]), &[0.0; 9]);
+    }
+
+    #[test]
+    fn higher_derivatives_exist_at_the_zero_matrix() {
+        let a = Tensor::<f64>::zeros([2, 2]);
+        let want = [
+            [0.0, 0.0, 0.0, 1.0],
+            [0.0, 0.0, -1.0, 0.0],
+            [0.0, -1.0, 0.0, 0.0],
+            [1.0, 0.0, 0.0, 0.0],
+        ];
+        assert_eq!(hessian(Tensor::det, &a).to_vec(), want.concat());
     }
 }

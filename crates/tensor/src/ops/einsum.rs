@@ -24,7 +24,8 @@ impl<T: Float> Tensor<T> {
     ///
     /// # Numerics
     /// Operands are combined two by two, each time those whose product adds least to the memory in
-    /// use, as matrix products where an axis is summed over.
+    /// use, of equal ones those that can be read as they lie; as matrix products where an axis is
+    /// summed over.
     ///
     /// # Panics
     /// When the equation does not fit the operands.
@@ -46,8 +47,12 @@ impl<T: Float> Tensor<T> {
         }
         while terms.len() > 1 {
             let (i, j) = cheapest(&terms, &parsed.output, &sizes);
-            let (b, a) = (terms.remove(j), terms.remove(i));
+            let (mut b, mut a) = (terms.remove(j), terms.remove(i));
             let needed = needed(&parsed.output, &terms);
+            // Axes that are summed over later come last, where the next product reads in order.
+            if summed_later(&a, &b, &parsed.output) && !summed_later(&b, &a, &parsed.output) {
+                (a, b) = (b, a);
+            }
             terms.push(contracted(a, b, &needed));
         }
         let term = summed(terms.remove(0), &parsed.output);
@@ -132,7 +137,31 @@ fn summed<T: Float>(term: Term<T>, needed: &[Label]) -> Term<T> {
     Term { x: term.x.sum_dim(dims, false), labels }
 }
 
-/// The two terms whose product adds least to the numbers in memory.
+/// Whether a term has an axis that `other` and the output lack.
+fn summed_later<T: Float>(term: &Term<T>, other: &Term<T>, output: &[Label]) -> bool {
+    term.labels.iter().any(|label| !other.labels.contains(label) && !output.contains(label))
+}
+
+/// How many elements must be copied for those axes of a term that `picks` picks, and the others
+/// that are not in `batch`, to become one axis each.
+fn copied<T: Float>(term: &Term<T>, batch: &[Label], picks: impl Fn(&Label) -> bool) -> usize {
+    let one_run = |inside: bool| {
+        let mut axes = (0..term.labels.len()).filter(|&axis| {
+            let label = &term.labels[axis];
+            !batch.contains(label) && picks(label) == inside
+        });
+        let Some(mut outer) = axes.next() else { return true };
+        axes.all(|inner| {
+            let (n, step) = (term.x.shape()[inner], term.x.strides()[inner]);
+            let joins = term.x.strides()[outer] == step * n as isize;
+            outer = inner;
+            joins
+        })
+    };
+    if one_run(true) && one_run(false) { 0 } else { term.x.numel() }
+}
+
+/// The two terms whose product adds least to the numbers in memory, and for which least is copied.
 fn cheapest<T: Float>(terms: &[Term<T>], output: &[Label], sizes: &Sizes) -> (usize, usize) {
     let cost = |&(i, j): &(usize, usize)| {
         let kept = |label: &Label| {
@@ -142,7 +171,12 @@ fn cheapest<T: Float>(terms: &[Term<T>], output: &[Label], sizes: &Sizes) -> (us
         let second = terms[j].labels.iter().filter(|label| !terms[i].labels.contains(label));
         let both = terms[i].labels.iter().chain(second).filter(|label| kept(label));
         let made: usize = both.map(|label| sizes[usize::from(*label)]).product();
-        made as i64 - terms[i].x.numel() as i64 - terms[j].x.numel() as i64
+        let shared =
+            |label: &Label| terms[i].labels.contains(label) && terms[j].labels.contains(label);
+        let batch: Vec<Label> =
+            terms[i].labels.iter().copied().filter(|label| shared(label) && kept(label)).collect();
+        let copies = copied(&terms[i], &batch, shared) + copied(&terms[j], &batch, shared);
+        (made as i64 - terms[i].x.numel() as i64 - terms[j].x.numel() as i64, copies)
     };
     let pairs = (0..terms.len()).flat_map(|j| (0..j).map(move |i| (i, j)));
     pairs.min_by_key(cost).expect("there are two terms or more")
@@ -331,6 +365,9 @@ mod tests {
             ("...ij,...jk->...ik", &[&[2, 1, 3, 4], &[5, 4, 2]]),
             ("abc,cbd,ade->be", &[&[2, 3, 4], &[4, 3, 2], &[2, 2, 3]]),
             (",ij->ji", &[&[], &[2, 3]]),
+            // An axis that is summed over last, on the left and on the right.
+            ("bn,anm,bm->ba", &[&[4, 3], &[5, 3, 2], &[4, 2]]),
+            ("bm,anm,bn->ba", &[&[4, 2], &[5, 3, 2], &[4, 3]]),
             ("ab,bc,cd,de->ae", &[&[2, 3], &[3, 4], &[4, 2], &[2, 5]]),
         ];
         for (text, shapes) in cases {

@@ -116,6 +116,20 @@ mod tests {
     }
 
     #[test]
+    fn the_row_for_padding_gets_no_gradient() {
+        let table = Tensor::from([[1.0, 2.0], [3.0, 4.0]]).leaf();
+        for sparse in [false, true] {
+            let options = EmbeddingOptions { padding_idx: Some(0), sparse };
+            let grads = table.embedding(&Tensor::from([1i64, 1, 0]), &options).sum().backward();
+            let got = match sparse {
+                false => grads.get(&table).unwrap().to_vec(),
+                true => grads.rows(&table).unwrap().dense(&[2, 2]).to_vec(),
+            };
+            assert_eq!(got, [0.0, 0.0, 2.0, 2.0]);
+        }
+    }
+
+    #[test]
     fn a_sparse_gradient_is_the_dense_one_without_zeros() {
         let table = Tensor::<f64>::arange(0.0, 1.0, 12).reshape([6, 2]).leaf();
         let idx = Tensor::from([[4i64, 1], [4, 0]]);

@@ -247,54 +247,93 @@ fn moved_inside<T: Float>(
     }
 }
 
+/// A spec of one set of options.
+macro_rules! spec {
+    ($name:literal, $formula:literal, $mode:ident, $padding:ident, $align_corners:literal) => {
+        OpSpec {
+            name: $name,
+            formula: $formula,
+            shapes: &[
+                &[&[1, 1, 1, 1], &[1, 1, 1, 2]],
+                &[&[2, 3, 4, 5], &[2, 3, 2, 2]],
+                &[&[1, 2, 3, 3], &[1, 0, 2, 2]],
+                &[&[1, 2, 2, 3, 4], &[1, 2, 2, 1, 3]],
+                &[&[4, 8, 8, 8], &[4, 8, 8, 2]],
+            ],
+            domain: Domain::Custom(|input, shape, rng| match input {
+                0 => Tensor::rand(shape, -2.0, 2.0, rng),
+                // Away from the kinks, which are at pixels and between them, for sizes up to 8.
+                _ => (Tensor::rand(shape, -52.0, 52.0, rng).floor() + 0.37) * (1.0 / 32.0),
+            }),
+            build: build!(|x| x[0].grid_sample(
+                &x[1],
+                &options(GridMode::$mode, GridPadding::$padding, $align_corners)
+            )),
+            oracle: Oracle::Whole(|x| {
+                by_loops(x, &options(GridMode::$mode, GridPadding::$padding, $align_corners))
+            }),
+            refused: &[&[&[2, 3, 4, 5], &[2, 3, 2, 3]], &[&[2, 3, 4, 5], &[1, 3, 2, 2]]],
+            slope: Slope::Smooth,
+            cost: |shapes| Cost::elementwise(shapes, 20.0),
+            tolerance: Tolerance::Terms(
+                64.0,
+                |x| {
+                    let places = &x[1].shape()[1..x[1].rank() - 1];
+                    Tensor::full([&x[0].shape()[..2], places].concat(), 32.0)
+                },
+                "places of up to 16 pixels lose four bits",
+            ),
+        }
+    };
+}
+
+const fn options(mode: GridMode, padding: GridPadding, align_corners: bool) -> GridSampleOptions {
+    GridSampleOptions { mode, padding, align_corners }
+}
+
 pub(super) const SPECS: &[OpSpec] = &[
-    OpSpec {
-        name: "grid_sample",
-        formula: "y[n, c, i] = x[n, c] between the pixels around grid[n, i]",
-        shapes: &[
-            &[&[1, 1, 1, 1], &[1, 1, 1, 2]],
-            &[&[2, 3, 4, 5], &[2, 3, 2, 2]],
-            &[&[1, 2, 3, 3], &[1, 0, 2, 2]],
-            &[&[4, 8, 16, 16], &[4, 16, 16, 2]],
-        ],
-        domain: Domain::Custom(|input, shape, rng| match input {
-            0 => Tensor::rand(shape, -2.0, 2.0, rng),
-            // Away from the kinks at pixels: odd multiples of 1/64 are none for sizes up to 16.
-            _ => (Tensor::rand(shape, -36.0, 36.0, rng).floor() + 0.37) * (1.0 / 32.0),
-        }),
-        build: build!(|x| x[0].grid_sample(&x[1], &GridSampleOptions::default())),
-        oracle: Oracle::Whole(|x| {
-            let (image, grid) = (&x[0], &x[1]);
-            let &[n, c, h, w] = image.shape() else { unreachable!("four axes") };
-            let shape = [n, c, grid.shape()[1], grid.shape()[2]];
-            Tensor::from_fn(shape, |idx| {
-                let place = |axis: usize, size: usize| {
-                    let at = grid.at(&[idx[0], idx[2], idx[3], axis]);
-                    (at + 1.0) * size as f64 / 2.0 - 0.5
-                };
-                let (z, y) = (place(0, w), place(1, h));
-                let mut sum = 0.0;
-                for i in 0..h {
-                    for j in 0..w {
-                        let near = |a: f64, b: usize| (1.0 - (a - b as f64).abs()).max(0.0);
-                        sum += near(y, i) * near(z, j) * image.at(&[idx[0], idx[1], i, j]);
-                    }
-                }
-                sum
-            })
-        }),
-        refused: &[&[&[2, 3, 4, 5], &[2, 3, 2, 3]], &[&[2, 3, 4, 5], &[1, 3, 2, 2]]],
-        slope: Slope::Smooth,
-        cost: |shapes| Cost::elementwise(shapes, 20.0),
-        tolerance: Tolerance::Terms(
-            64.0,
-            |x| {
-                let grid = x[1].shape();
-                Tensor::full([x[0].shape()[0], x[0].shape()[1], grid[1], grid[2]], 32.0)
-            },
-            "places of up to 16 pixels lose four bits",
-        ),
-    },
+    spec!(
+        "grid_sample",
+        "y[n, c, i] = x[n, c] between the pixels around grid[n, i], 0 outside",
+        Bilinear,
+        Zeros,
+        false
+    ),
+    spec!(
+        "grid_sample border",
+        "y[n, c, i] = x[n, c] between the pixels around grid[n, i], moved to the border; corners at 1",
+        Bilinear,
+        Border,
+        true
+    ),
+    spec!(
+        "grid_sample reflection",
+        "y[n, c, i] = x[n, c] between the pixels around grid[n, i], mirrored at the outer pixels",
+        Bilinear,
+        Reflection,
+        true
+    ),
+    spec!(
+        "grid_sample nearest",
+        "y[n, c, i] = x[n, c, the pixel nearest to grid[n, i], mirrored at the edges]",
+        Nearest,
+        Reflection,
+        false
+    ),
+    spec!(
+        "grid_sample bicubic",
+        "y[n, c, i] = cubic through the pixels of x[n, c] around grid[n, i], 0 outside; corners at 1",
+        Bicubic,
+        Zeros,
+        true
+    ),
+    spec!(
+        "grid_sample bicubic reflection",
+        "y[n, c, i] = cubic through the pixels of x[n, c] around grid[n, i], mirrored at the edges",
+        Bicubic,
+        Reflection,
+        false
+    ),
     OpSpec {
         name: "grid_sample affine_grid",
         formula: "y[n, h, w] = theta[n] (place of pixel w, place of pixel h, 1)",
@@ -307,6 +346,18 @@ pub(super) const SPECS: &[OpSpec] = &[
         cost: |shapes| Cost::elementwise(shapes, 40.0),
         tolerance: Tolerance::Terms(8.0, |x| affine_by_loops(&x[0], f64::abs), "three products"),
     },
+    OpSpec {
+        name: "grid_sample affine_grid corners",
+        formula: "y[n, d, h, w] = theta[n] (places of pixels w, h, d, 1), outer pixels at -1 and 1",
+        shapes: &[&[&[1, 3, 4]], &[&[0, 3, 4]], &[&[3, 3, 4]], &[&[32, 3, 4]]],
+        domain: Domain::Range(-2.0, 2.0),
+        build: build!(|x| x[0].affine_grid([3, 1, 2], true)),
+        oracle: Oracle::Whole(|x| corners_by_loops(&x[0], |term| term)),
+        refused: &[&[&[1, 2, 3]], &[&[3, 4]]],
+        slope: Slope::Smooth,
+        cost: |shapes| Cost::elementwise(shapes, 40.0),
+        tolerance: Tolerance::Terms(8.0, |x| corners_by_loops(&x[0], f64::abs), "four products"),
+    },
 ];
 
 /// The grid of 4 by 5 pixels, with `term` applied to each product.
@@ -316,4 +367,70 @@ fn affine_by_loops(theta: &Tensor<f64>, term: impl Fn(f64) -> f64) -> Tensor<f64
         let place = [centre(idx[2], 5.0), centre(idx[1], 4.0), 1.0];
         (0..3).map(|k| term(place[k] * theta.at(&[idx[0], idx[3], k]))).sum()
     })
+}
+
+/// The grid of 3 by 1 by 2 pixels, with `term` applied to each product.
+fn corners_by_loops(theta: &Tensor<f64>, term: impl Fn(f64) -> f64) -> Tensor<f64> {
+    Tensor::from_fn([theta.shape()[0], 3, 1, 2, 3], |idx| {
+        let place = [[-1.0, 1.0][idx[3]], 0.0, [-1.0, 0.0, 1.0][idx[1]], 1.0];
+        (0..4).map(|k| term(place[k] * theta.at(&[idx[0], idx[4], k]))).sum()
+    })
+}
+
+/// Reads a sample for each place, pixel by pixel.
+fn by_loops(x: &[Tensor<f64>], options: &GridSampleOptions) -> Tensor<f64> {
+    let (image, grid) = (&x[0], &x[1]);
+    let axes = image.rank() - 2;
+    let shape = [&image.shape()[..2], &grid.shape()[1..=axes]].concat();
+    Tensor::from_fn(shape, |idx| {
+        let read = |axis: usize| {
+            let at = [&idx[..1], &idx[2..], &[axes - 1 - axis]].concat();
+            taps_by_definition(grid.at(&at), image.shape()[2 + axis], options)
+        };
+        let start = vec![(idx[..2].to_vec(), 1.0)];
+        let pixels = (0..axes).fold(start, |pixels, axis| {
+            let taps = read(axis);
+            let longer = |(pixel, weight): (Vec<usize>, f64)| {
+                let join =
+                    move |&(at, w): &(usize, f64)| ([&pixel[..], &[at]].concat(), weight * w);
+                taps.iter().map(join).collect::<Vec<_>>()
+            };
+            pixels.into_iter().flat_map(longer).collect()
+        });
+        pixels.into_iter().map(|(pixel, weight)| weight * image.at(&pixel)).sum()
+    })
+}
+
+/// Pixels along an axis and their weights, as PyTorch's documentation defines them.
+fn taps_by_definition(at: f64, size: usize, options: &GridSampleOptions) -> Vec<(usize, f64)> {
+    let n = size as f64;
+    let (low, high) = if options.align_corners { (0.0, n - 1.0) } else { (-0.5, n - 0.5) };
+    let inside = |mut place: f64| match options.padding {
+        GridPadding::Zeros => place,
+        GridPadding::Border => place.clamp(0.0, n - 1.0),
+        GridPadding::Reflection => {
+            while high > low && !(low..=high).contains(&place) {
+                place = if place < low { 2.0 * low - place } else { 2.0 * high - place };
+            }
+            place.clamp(0.0, n - 1.0)
+        }
+    };
+    let place = low + (at + 1.0) / 2.0 * (high - low);
+    let taps: Vec<(f64, f64)> = match options.mode {
+        GridMode::Nearest => vec![(inside(place).round_ties_even(), 1.0)],
+        GridMode::Bilinear => {
+            let near = |pixel: usize| (1.0 - (inside(place) - pixel as f64).abs()).max(0.0);
+            (0..size).map(|pixel| (pixel as f64, near(pixel))).collect()
+        }
+        GridMode::Bicubic => {
+            let keys = |d: f64| match d {
+                d if d < 1.0 => 1.25 * d.powi(3) - 2.25 * d.powi(2) + 1.0,
+                d => -0.75 * d.powi(3) + 3.75 * d.powi(2) - 6.0 * d + 3.0,
+            };
+            let pixels = (-1..=2).map(|step| place.floor() + f64::from(step));
+            pixels.map(|pixel| (inside(pixel), keys((place - pixel).abs()))).collect()
+        }
+    };
+    let taps = taps.into_iter().filter(|&(pixel, _)| (0.0..n).contains(&pixel));
+    taps.map(|(pixel, weight)| (pixel as usize, weight)).collect()
 }

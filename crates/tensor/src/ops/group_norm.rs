@@ -144,6 +144,7 @@ pub(super) const SPECS: &[OpSpec] = &[
         "group_norm instance_norm",
         "y = (x - mean) / √(var + eps) weight + bias, statistics over a sample's channel",
         &[
+            &[&[1, 1, 1], &[1], &[1]],
             &[&[1, 1, 2], &[1], &[1]],
             &[&[3, 4, 5], &[4], &[4]],
             &[&[2, 3, 3, 2], &[3], &[3]],

@@ -138,3 +138,19 @@ pub(super) const SPECS: &[OpSpec] = &[moves::spec(
         })
     },
 )];
+
+#[cfg(test)]
+mod tests {
+    use super::Patches;
+    use crate::tensor::Tensor;
+
+    #[test]
+    fn patches_of_one_axis_are_columns_and_go_back() {
+        let patches = Patches::new([2]);
+        assert_eq!((patches.stride, patches.dilation, patches.padding), ([1], [1], [(0, 0)]));
+        let x = Tensor::from([[[1.0f32, 2.0, 3.0]]]);
+        let columns = x.im2col(&patches);
+        assert_eq!((columns.shape(), columns.to_vec()), (&[1, 2, 2][..], vec![1.0, 2.0, 2.0, 3.0]));
+        assert_eq!(columns.col2im([3], &patches).to_vec(), [1.0, 4.0, 3.0]);
+    }
+}

@@ -73,6 +73,8 @@ pub(super) const SPECS: &[OpSpec] = &[OpSpec {
 
 /// One index more than the first axis is long, some of them equal.
 pub(super) fn example(shape: &[usize]) -> Tensor<i64> {
-    super::gather::example(&shape[..shape.len().min(1)], false)
-        .reshape([shape.first().map_or(1, |n| n + 1)])
+    let idx = super::gather::example(&shape[..shape.len().min(1)], false)
+        .reshape([shape.first().map_or(1, |n| n + 1)]);
+    // A view with gaps, as the column of a table is.
+    Tensor::stack(&[&idx, &idx], -1).select(-1, 1)
 }

@@ -211,6 +211,21 @@ pub(super) const SPECS: &[OpSpec] = &[
         options(Interpolation::Cubic, false, true)
     ),
     spec!(
+        "interpolate linear antialias",
+        "y[n, c, o] = x smoothed by a linear filter as wide as the new pixels",
+        options(Interpolation::Linear, false, true)
+    ),
+    spec!(
+        "interpolate cubic aligned",
+        "y[n, c, o] = cubic through the pixels around o (in - 1) / (out - 1)",
+        options(Interpolation::Cubic, true, false)
+    ),
+    spec!(
+        "interpolate nearest exact",
+        "y[n, c, o] = x[n, c, floor((o + 1/2) in / out)]",
+        options(Interpolation::NearestExact, false, false)
+    ),
+    spec!(
         "interpolate area",
         "y[n, c, o] = mean of x over the area of the new pixel",
         options(Interpolation::Area, false, false)
@@ -232,7 +247,7 @@ fn by_loops(
     let size = example(x.shape());
     let mut shape = x.shape().to_vec();
     shape[2..].copy_from_slice(&size);
-    let [down, across] = [0, 1].map(|at| rows(x.shape()[2 + at], size[at], options));
+    let [down, across] = [0, 1].map(|at| by_definition(x.shape()[2 + at], size[at], options));
     Tensor::from_fn(shape, |idx| {
         let mut sum = 0.0;
         for &(i, wi) in &down[idx[2]] {
@@ -242,6 +257,45 @@ fn by_loops(
         }
         sum
     })
+}
+
+/// What [`rows`] gives, pixel by pixel from the definitions: a weight for each old pixel.
+fn by_definition(from: usize, to: usize, options: &InterpolateOptions) -> Vec<Vec<(usize, f64)>> {
+    let (n, ratio) = (from as f64, from as f64 / to as f64);
+    let corners = if to == 1 { 0.0 } else { (n - 1.0) / (to as f64 - 1.0) };
+    let row = |o: usize| {
+        let centre = match options.align_corners {
+            true => o as f64 * corners,
+            false => (o as f64 + 0.5) * ratio - 0.5,
+        };
+        let reach = if options.antialias { ratio.max(1.0) } else { 1.0 };
+        let keys = |d: f64, a: f64| match d {
+            d if d < 1.0 => (a + 2.0) * d.powi(3) - (a + 3.0) * d.powi(2) + 1.0,
+            d if d < 2.0 => a * (d.powi(3) - 5.0 * d.powi(2) + 8.0 * d - 4.0),
+            _ => 0.0,
+        };
+        let weight = |i: usize| match options.mode {
+            Interpolation::Nearest => f64::from(o * from / to == i),
+            Interpolation::NearestExact => f64::from((2 * o + 1) * from / (2 * to) == i),
+            Interpolation::Area => f64::from(i * to < (o + 1) * from && (i + 1) * to > o * from),
+            Interpolation::Linear => {
+                let centre = if options.antialias { centre } else { centre.clamp(0.0, n - 1.0) };
+                (1.0 - (centre - i as f64).abs() / reach).max(0.0)
+            }
+            Interpolation::Cubic if options.antialias => {
+                keys((centre - i as f64).abs() / reach, -0.5)
+            }
+            // Pixels outside are those at the edge.
+            Interpolation::Cubic => (-3..from as isize + 3)
+                .filter(|&place| place.clamp(0, from as isize - 1) == i as isize)
+                .map(|place| keys((centre - place as f64).abs(), -0.75))
+                .sum(),
+        };
+        let weights: Vec<f64> = (0..from).map(weight).collect();
+        let total: f64 = weights.iter().sum();
+        weights.into_iter().map(|weight| weight / total).enumerate().collect()
+    };
+    (0..to).map(row).collect()
 }
 
 #[cfg(test)]

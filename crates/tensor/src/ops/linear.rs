@@ -153,3 +153,24 @@ fn affine(x: &[Tensor<f64>], term: impl Fn(f64) -> f64) -> Tensor<f64> {
         products.sum::<f64>() + term(bias.at(&[idx[lead]]))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::tensor::Tensor;
+
+    #[test]
+    fn a_bias_of_zeros_is_none() {
+        let rng = &mut crate::rng::Rng::seed(3);
+        let x: Tensor<f64> = Tensor::randn([2, 3, 4], rng).leaf();
+        let weight: Tensor<f64> = Tensor::randn([5, 4], rng).leaf();
+        let zeros = Tensor::zeros([5]);
+        let run = |bias: Option<&Tensor<f64>>| {
+            let y = x.linear(&weight, bias);
+            let grads = y.square().sum().backward();
+            [&y, grads.get(&x).unwrap(), grads.get(&weight).unwrap()].map(Tensor::to_vec).concat()
+        };
+        for (a, b) in run(None).into_iter().zip(run(Some(&zeros))) {
+            assert!((a - b).abs() < 1e-13, "{a} is not {b}");
+        }
+    }
+}

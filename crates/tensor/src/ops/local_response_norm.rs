@@ -81,3 +81,25 @@ pub(super) const SPECS: &[OpSpec] = &[OpSpec {
     cost: |shapes| Cost::elementwise(shapes, 20.0),
     tolerance: Tolerance::Ulps(32.0, "a mean of squares, a power and a division"),
 }];
+
+#[cfg(test)]
+mod tests {
+    use crate::tensor::Tensor;
+
+    #[test]
+    fn windows_are_longer_in_front() {
+        let x = [1.0f64, 2.0, 3.0, 4.0, 5.0];
+        for size in 1..=5 {
+            let y =
+                Tensor::from_vec(x.to_vec(), [1, 5, 1]).local_response_norm(size, 0.5, 0.75, 2.0);
+            let want = |c: usize| {
+                let near =
+                    (c.saturating_sub(size / 2)..=(c + (size - 1) / 2).min(4)).map(|i| x[i] * x[i]);
+                x[c] / (2.0 + 0.5 / size as f64 * near.sum::<f64>()).powf(0.75)
+            };
+            for (c, y) in y.to_vec().into_iter().enumerate() {
+                assert!((y - want(c)).abs() < 1e-14, "{size}: {y} is not {}", want(c));
+            }
+        }
+    }
+}

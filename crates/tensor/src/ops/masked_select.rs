@@ -109,3 +109,14 @@ fn mask(shape: &[usize]) -> Tensor<bool> {
         _ => super::where_::example_mask(shape),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::tensor::Tensor;
+
+    #[test]
+    fn a_mask_broadcasts() {
+        let x = Tensor::from([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]);
+        assert_eq!(x.masked_select(&Tensor::from([false, true])).to_vec(), [2.0, 4.0, 6.0]);
+    }
+}

@@ -84,6 +84,24 @@ pub(super) const SPECS: &[OpSpec] = &[
         tolerance: Tolerance::Exact,
     },
     OpSpec {
+        name: "max all",
+        formula: "y = max x, in an axis for each that x has",
+        shapes: &[&[&[]], &[&[1]], &[&[7]], &[&[3, 17]], &[&[5, 2, 33]], &[&[256, 1024]]],
+        domain: Domain::Custom(|_, shape, rng| distinct(shape, rng)),
+        build: build!(|x| match x[0].rank() {
+            1 => x[0].max_dim(0, true),
+            rank => x[0].max().reshape(vec![1; rank]),
+        }),
+        oracle: Oracle::Whole(|x| {
+            let largest = x[0].to_vec().into_iter().fold(f64::NEG_INFINITY, f64::max);
+            Tensor::full(vec![1; x[0].rank()], largest)
+        }),
+        refused: &[&[&[0]], &[&[0, 3]]],
+        slope: Slope::Smooth,
+        cost: |shapes| Cost::elementwise(shapes, 1.0),
+        tolerance: Tolerance::Exact,
+    },
+    OpSpec {
         name: "max argmax",
         formula: "y[j] = argmax_i x[i, j], over the first axis",
         shapes: SHAPES,

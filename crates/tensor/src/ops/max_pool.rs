@@ -320,4 +320,21 @@ mod tests {
             (vec![12.0, 14.0, 15.0, 13.0], vec![4, 2, 9, 11])
         );
     }
+
+    #[test]
+    fn indices_of_an_image_alone_are_those_of_a_batch_of_one() {
+        let x = Tensor::from_vec((0..32).map(|i| (i * 7 % 32) as f32).collect(), [2, 4, 4]);
+        let batch = x.reshape([1, 2, 4, 4]);
+        let options = PoolOptions::default();
+        let (alone, batch) = (
+            x.max_pool2d_with_indices([2, 2], &options).1,
+            batch.max_pool2d_with_indices([2, 2], &options).1,
+        );
+        assert_eq!((alone.shape(), alone.to_vec()), (&[2, 2, 2][..], batch.to_vec()));
+        // Windows that reach beyond the image are left out by default.
+        assert_eq!(
+            Tensor::from([[1.0, 2.0, 3.0]]).max_pool1d([2], &Default::default()).to_vec(),
+            [2.0]
+        );
+    }
 }

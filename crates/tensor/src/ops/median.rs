@@ -142,4 +142,12 @@ mod tests {
         assert_eq!(x.slice(0, 1..).quantile(1.0, [], false).item(), 6.0);
         assert_eq!(Tensor::<f64>::zeros([3, 0]).quantile(0.5, 0, false).shape(), [0]);
     }
+
+    #[test]
+    fn positions_have_the_shape_of_the_values() {
+        let x = Tensor::from([[1.0, 5.0, 2.0], [4.0, 3.0, 9.0]]);
+        let (y, idx) = x.median(1, false);
+        assert_eq!((y.shape(), idx.shape(), idx.to_vec()), (&[2][..], &[2][..], vec![2, 0]));
+        assert_eq!(x.median(1, true).1.shape(), [2, 1]);
+    }
 }

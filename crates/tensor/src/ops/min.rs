@@ -96,3 +96,16 @@ pub(super) const SPECS: &[OpSpec] = &[
         tolerance: Tolerance::Exact,
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use crate::tensor::Tensor;
+
+    #[test]
+    fn the_smallest_of_all_keeps_no_axis() {
+        let x = Tensor::from([[3.0, -1.0], [2.0, 5.0]]).leaf();
+        let y = x.min();
+        assert_eq!((y.shape(), y.item()), (&[][..], -1.0));
+        assert_eq!(y.backward().get(&x).unwrap().to_vec(), [0.0, 1.0, 0.0, 0.0]);
+    }
+}

@@ -71,8 +71,10 @@ mod hardshrink;
 mod hardsigmoid;
 mod hardswish;
 mod hardtanh;
+mod histc;
 mod im2col;
 mod index_add;
+mod index_put;
 mod index_select;
 mod interpolate;
 mod inverse;
@@ -270,8 +272,10 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     hardsigmoid::SPECS,
     hardswish::SPECS,
     hardtanh::SPECS,
+    histc::SPECS,
     im2col::SPECS,
     index_add::SPECS,
+    index_put::SPECS,
     index_select::SPECS,
     inverse::SPECS,
     interpolate::SPECS,

@@ -184,4 +184,16 @@ mod tests {
         let message = *refused.err().unwrap().downcast::<String>().unwrap();
         assert_eq!(message, "norm: needs an element along dim 0; got [0, 2]");
     }
+
+    #[test]
+    fn slopes_at_zero_and_of_one_element() {
+        for p in [1.0, 1.5, 2.0, 3.0] {
+            let slope = |x: &[f64]| {
+                crate::transforms::grad(|x: &Tensor<f64>| x.norm(p, 0, false), &Tensor::from(x))
+                    .to_vec()
+            };
+            assert_eq!(slope(&[0.0, 0.0]), [0.0, 0.0], "p = {p}");
+            assert!((slope(&[2.0])[0] - 1.0).abs() < 1e-15, "p = {p}");
+        }
+    }
 }

@@ -300,4 +300,13 @@ mod tests {
             "pad: needs elements to continue an axis with; got [(1, 0)] for [0]",
         );
     }
+
+    #[test]
+    fn one_end_alone_is_continued() {
+        let x = Tensor::from([0i64, 1, 2]);
+        assert_eq!(x.pad([(1, 0)], PadMode::Replicate).to_vec(), [0, 0, 1, 2]);
+        assert_eq!(x.pad([(0, 1)], PadMode::Replicate).to_vec(), [0, 1, 2, 2]);
+        assert_eq!(x.pad([(-1, 2)], PadMode::Constant(9)).to_vec(), [1, 2, 9, 9]);
+        assert_eq!(x.pad([(2, -2)], PadMode::Constant(9)).to_vec(), [9, 9, 0]);
+    }
 }

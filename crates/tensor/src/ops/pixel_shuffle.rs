@@ -125,3 +125,16 @@ pub(super) const SPECS: &[OpSpec] = &[
         tolerance: Tolerance::Exact,
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use crate::tensor::Tensor;
+
+    #[test]
+    fn three_by_three_channels_become_one() {
+        let x = Tensor::from_vec((0..9).map(|i| i as f32).collect(), [9, 1, 1]);
+        let y = x.pixel_shuffle(3);
+        assert_eq!((y.shape(), y.to_vec()), (&[1, 3, 3][..], x.to_vec()));
+        assert_eq!(y.pixel_unshuffle(3).to_vec(), x.to_vec());
+    }
+}

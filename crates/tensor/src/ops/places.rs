@@ -7,7 +7,7 @@
 use backstitch_kernels::index::{self, BadIndex};
 use backstitch_kernels::reduce::Split;
 use backstitch_kernels::scatter::{self, Combine, Start};
-use backstitch_kernels::{Element, Float, View, copy};
+use backstitch_kernels::{Element, Float};
 
 use crate::op::{AnyOp, Saves, Site, apply_variadic};
 use crate::shape::Shape;
@@ -67,13 +67,7 @@ impl Places {
         let start = to.as_ref().map_or(Start::Zeros, |to| Start::Copy(data(to)));
         let y = Tensor::build(shape, |y| {
             result = match self.rows {
-                true => {
-                    match start {
-                        Start::Zeros => y.fill(T::ZERO),
-                        Start::Copy(from) => copy::copy(View::flat(from), y),
-                    }
-                    scatter::index_add(data(&x), idx, split, y)
-                }
+                true => scatter::index_add(data(&x), idx, split, start, y),
                 false => scatter::scatter_reduce(data(&x), idx, split, Combine::Sum, start, y),
             };
         });

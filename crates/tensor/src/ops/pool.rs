@@ -273,3 +273,60 @@ pub(super) fn average_by_loops(
     };
     fold_windows(x, windows, || 0.0, |sum, x, _| sum + term(x), |sum, idx| sum / divisor(idx))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The registry's oracles take the windows from here, so they are held against their
+    /// definition: every `stride`-th place of the padded axis starts one, as long as it fits; with
+    /// `ceil_mode` one more that does not, unless it starts behind the axis.
+    #[test]
+    fn windows_are_those_of_the_definition() {
+        for case in 0..7 * 3 * 3 * 2 * 2 * 2 * 2 {
+            let mut rest: usize = case;
+            let mut draw = |count: usize| {
+                let drawn = rest % count;
+                rest /= count;
+                drawn
+            };
+            let (input, kernel, stride) = (1 + draw(7), 1 + draw(3), 1 + draw(3));
+            let (dilation, ceil_mode) = (1 + draw(2), draw(2) == 1);
+            let sides = (draw(2).min(kernel / 2), draw(2).min(kernel / 2));
+            let (before, after) = (sides.0 as isize, sides.1 as isize);
+            let axis = Axis { input, kernel, stride, dilation, sides };
+            let last_tap = (dilation * (kernel - 1)) as isize;
+            let end = input as isize + after;
+            let mut want = Vec::new();
+            for start in (-before..end).step_by(stride) {
+                let fits = start + last_tap < end;
+                let overlaps = ceil_mode
+                    && start < input as isize
+                    && start - (stride as isize) + last_tap < end - 1
+                    && !want.is_empty();
+                if fits || overlaps {
+                    want.push((start, kernel));
+                }
+            }
+            let places = |start: isize, inside: std::ops::Range<isize>| {
+                let taps = (0..kernel).map(|tap| start + (tap * dilation) as isize);
+                taps.filter(|place| inside.contains(place)).count().max(1) as f64
+            };
+            let spans = |divisor| axis.spans(ceil_mode, divisor, true);
+            let Some(found) = spans(Divisor::Inside) else {
+                assert!(want.is_empty(), "{case}");
+                continue;
+            };
+            assert_eq!(found.windows, want, "{case}");
+            let starts = || want.iter().map(|window| window.0);
+            let inside: Vec<f64> = starts().map(|s| places(s, 0..input as isize)).collect();
+            assert_eq!(found.divisors, inside, "{case}");
+            let padded: Vec<f64> = starts().map(|s| places(s, -before..end)).collect();
+            assert_eq!(spans(Divisor::Padded).expect("as before").divisors, padded, "{case}");
+            let number = spans(Divisor::Number(5)).expect("as before").divisors;
+            assert_eq!(number, vec![5.0; want.len()], "{case}");
+            let other = axis.spans(ceil_mode, Divisor::Number(5), false).expect("as before");
+            assert_eq!(other.divisors, vec![1.0; want.len()], "{case}");
+        }
+    }
+}

@@ -199,6 +199,21 @@ mod tests {
     }
 
     #[test]
+    fn curvatures_at_a_base_of_zero_are_finite() {
+        let x = Tensor::from([0.0f64, 3.0]);
+        let power = |x: &Tensor<f64>| x.select(0, 0).pow(x.select(0, 1));
+        assert_eq!(crate::hessian(power, &x).to_vec(), [0.0; 4]);
+    }
+
+    #[test]
+    fn whole_exponents_keep_the_sign_of_zero() {
+        for exponent in [1.0, 3.0, -1.0] {
+            let y = Tensor::from([-0.0f64]).pow(exponent).item();
+            assert!(y.is_sign_negative(), "{exponent}");
+        }
+    }
+
+    #[test]
     fn numbers_as_exponents_have_the_same_edges() {
         for (x, p, want) in [
             (0.0, 0.0, 0.0),

@@ -112,4 +112,10 @@ mod tests {
         let curve = hessian(|x: &Tensor<f64>| x.prod(), &Tensor::from([0.0, 0.0, 5.0]));
         assert_eq!(curve.to_vec(), [0.0, 5.0, 0.0, 5.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
     }
+
+    #[test]
+    fn the_product_of_all_keeps_no_axis() {
+        let y = Tensor::from([[3.0, -1.0], [2.0, 5.0]]).prod();
+        assert_eq!((y.shape(), y.item()), (&[][..], -30.0));
+    }
 }

@@ -114,3 +114,14 @@ fn by_loops(x: &Tensor<f64>, term: impl Fn(f64) -> f64) -> Tensor<f64> {
         rows[idx[0]].iter().map(|&(i, weight)| term(weight * at(i))).sum()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::tensor::Tensor;
+
+    #[test]
+    #[should_panic(expected = "resample: needs indices below 2 along dim 0; got 2 in [2]")]
+    fn an_index_behind_the_axis_is_refused() {
+        Tensor::from([1.0f32, 2.0]).resample(0, &[vec![(2, 1.0)]]);
+    }
+}

@@ -323,4 +323,16 @@ mod tests {
         let dx = grad(f(ScatterReduce::Amax), &tied).to_vec();
         assert!((dx[0] - 1.0 / 3.0).abs() < 1e-15 && dx[0] == dx[1] && dx[2] == 0.0, "{dx:?}");
     }
+
+    #[test]
+    fn own_elements_share_gradients_and_do_not_hide_small_ones() {
+        use ScatterReduce::{Amax, Amin};
+        let idx = Tensor::from([0i64, 0]);
+        let of =
+            |x: &Tensor<f64>| x.scatter_reduce(0, &idx, Tensor::from([2.0, 2.0]), Amax, true).sum();
+        let dx = grad(of, &Tensor::from([2.0f64, 7.0])).to_vec();
+        assert!((dx[0] - 1.0 / 3.0).abs() < 1e-15 && dx[1] == 1.0, "{dx:?}");
+        assert_eq!(reduced([4.0; 3], [-1.0, -2.0, -3.0, -8.0], Amax, false), [-1.0, -2.0, 4.0]);
+        assert_eq!(reduced([4.0; 3], [9.0, 8.0, 7.0, 6.0], Amin, false), [6.0, 8.0, 4.0]);
+    }
 }

@@ -102,3 +102,18 @@ pub(super) const SPECS: &[OpSpec] = &[OpSpec {
         "x - max is rounded before exp magnifies it: |x| ulps; exp; the sum",
     ),
 }];
+
+#[cfg(test)]
+mod tests {
+    use crate::tensor::Tensor;
+
+    #[test]
+    fn any_axis_is_the_last_one_of_a_transpose() {
+        let x: Tensor<f64> = Tensor::randn([3, 2, 4], &mut crate::rng::Rng::seed(4));
+        for dim in 0..3 {
+            let turned = |x: &Tensor<f64>| x.transpose(dim, -1).contiguous();
+            assert_eq!(turned(&x.softmax(dim)).to_vec(), turned(&x).softmax(-1).to_vec());
+            assert_eq!(turned(&x.log_softmax(dim)).to_vec(), turned(&x).log_softmax(-1).to_vec());
+        }
+    }
+}

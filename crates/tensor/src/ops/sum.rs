@@ -120,7 +120,73 @@ pub(super) const SPECS: &[OpSpec] = &[
             "blocked partial sums: the error grows with the depth of the tree",
         ),
     },
+    OpSpec {
+        name: "sum dims",
+        formula: "y[j] = Σ_ik x[i, j, k], over the first axis and the last",
+        shapes: &[
+            &[&[1, 1]],
+            &[&[0, 3]],
+            &[&[3, 17]],
+            &[&[5, 2, 33]],
+            &[&[2, 3, 4, 5]],
+            &[&[16, 64, 256]],
+        ],
+        domain: Domain::Range(-2.0, 2.0),
+        build: build!(|x| x[0].sum_dim([0, -1], false)),
+        oracle: Oracle::Whole(|x| sum_ends(&x[0], |x| x)),
+        refused: &[&[&[]], &[&[3]]],
+        slope: Slope::Smooth,
+        cost: |shapes| Cost::elementwise(shapes, 1.0),
+        tolerance: Tolerance::Terms(
+            32.0,
+            |x| sum_ends(&x[0], f64::abs),
+            "blocked partial sums: the error grows with the depth of the tree",
+        ),
+    },
+    OpSpec {
+        name: "sum inner dims",
+        formula: "y[i, 1, 1] = Σ_jk x[i, j, k], over the last two axes, which stay",
+        shapes: &[
+            &[&[1, 1]],
+            &[&[3, 0]],
+            &[&[3, 17]],
+            &[&[5, 2, 33]],
+            &[&[2, 3, 4, 5]],
+            &[&[16, 64, 256]],
+        ],
+        domain: Domain::Range(-2.0, 2.0),
+        build: build!(|x| x[0].sum_dim([-1, -2], true)),
+        oracle: Oracle::Whole(|x| sum_last_two(&x[0], |x| x)),
+        refused: &[&[&[]], &[&[3]]],
+        slope: Slope::Smooth,
+        cost: |shapes| Cost::elementwise(shapes, 1.0),
+        tolerance: Tolerance::Terms(
+            32.0,
+            |x| sum_last_two(&x[0], f64::abs),
+            "blocked partial sums: the error grows with the depth of the tree",
+        ),
+    },
 ];
+
+/// The sum of `term` along the first and the last axis.
+fn sum_ends(x: &Tensor<f64>, term: impl Fn(f64) -> f64) -> Tensor<f64> {
+    let (first, last) = (x.shape()[0], x.size(-1));
+    Tensor::from_fn(&x.shape()[1..x.rank() - 1], |idx| {
+        let at = |i: usize| x.at(&[&[i / last], idx, &[i % last]].concat());
+        (0..first * last).map(|i| term(at(i))).sum()
+    })
+}
+
+/// The sum of `term` along the last two axes, which keep length 1.
+fn sum_last_two(x: &Tensor<f64>, term: impl Fn(f64) -> f64) -> Tensor<f64> {
+    let (rows, cols) = (x.size(-2), x.size(-1));
+    let mut shape = x.shape().to_vec();
+    shape[x.rank() - 2..].fill(1);
+    Tensor::from_fn(shape, |idx| {
+        let at = |i: usize| x.at(&[&idx[..x.rank() - 2], &[i / cols, i % cols]].concat());
+        (0..rows * cols).map(|i| term(at(i))).sum()
+    })
+}
 
 /// The sum of `term` along the first axis, as plain loops.
 fn sum_first(x: &Tensor<f64>, term: impl Fn(f64) -> f64) -> Tensor<f64> {

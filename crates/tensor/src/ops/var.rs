@@ -151,4 +151,15 @@ mod tests {
         let (var, mean) = Tensor::from([[1.0, 3.0]]).var_mean([0, 1], 0, false);
         assert_eq!((var.item(), mean.item()), (1.0, 2.0));
     }
+
+    #[test]
+    fn means_have_the_shape_of_the_variances() {
+        let x = Tensor::from([[1.0, 3.0], [2.0, 6.0]]);
+        let (var, mean) = x.var_mean(1, 1, false);
+        assert_eq!(
+            (var.shape(), mean.shape(), mean.to_vec()),
+            (&[2][..], &[2][..], vec![2.0, 4.0])
+        );
+        assert_eq!(x.var_mean(1, 1, true).1.shape(), [2, 1]);
+    }
 }

@@ -25,11 +25,13 @@ pub enum Layout {
     ExpandedFirst,
     /// The last axis repeats one element; so do the values.
     ExpandedLast,
+    /// The second axis behind all others, as convolutions leave images of three axes or more.
+    ChannelsLast,
 }
 
 impl Layout {
     /// All of them, the simplest first.
-    pub const ALL: [Layout; 7] = [
+    pub const ALL: [Layout; 8] = [
         Layout::Contiguous,
         Layout::Inside,
         Layout::Transposed,
@@ -37,6 +39,7 @@ impl Layout {
         Layout::Reversed,
         Layout::ExpandedFirst,
         Layout::ExpandedLast,
+        Layout::ChannelsLast,
     ];
 
     /// Whether the layout makes values repeat.
@@ -81,6 +84,8 @@ impl Layout {
             }
             Layout::ExpandedFirst => x.narrow(0, 0, 1).contiguous().broadcast_view(x.shape()),
             Layout::ExpandedLast => x.narrow(-1, 0, 1).contiguous().broadcast_view(x.shape()),
+            Layout::ChannelsLast if last < 2 => x.contiguous(),
+            Layout::ChannelsLast => x.movedim(1, -1).contiguous().movedim(-1, 1),
         }
     }
 }
@@ -118,7 +123,7 @@ impl Trial {
                 let mut trial = Trial::new(shapes, i as u64);
                 let count = Layout::ALL.len();
                 for (k, layout) in trial.layouts.iter_mut().enumerate() {
-                    *layout = Layout::ALL[(i * (k + 1)) % count];
+                    *layout = Layout::ALL[(i + 3 * k) % count];
                 }
                 Trial { dy_layout, ..trial }
             })

@@ -78,6 +78,9 @@ fn has_gradient(spec: &OpSpec) -> bool {
 }
 
 /// The output at `x` and the gradients of all inputs from the trial's incoming gradient.
+///
+/// # Panics
+/// When a gradient has not the shape of its input.
 fn gradients<T: Float>(
     build: fn(&[Tensor<T>]) -> Tensor<T>,
     x: &[Tensor<T>],
@@ -86,6 +89,9 @@ fn gradients<T: Float>(
     let x = x.to_vec();
     let (y, pull) = vjp(|x: &Vec<Tensor<T>>| build(x), &x);
     let dx = pull(&trial.dy(y.shape()));
+    for (x, dx) in x.iter().zip(&dx) {
+        assert_eq!(x.shape(), dx.shape(), "a gradient needs the shape of its input");
+    }
     (y, dx)
 }
 

@@ -1,15 +1,15 @@
 //! The check of forward mode against reverse mode.
 
-use super::has_gradient;
+use super::{has_gradient, near_relative};
 use crate::registry::report::{Case, CheckError, max_abs};
 use crate::registry::trial::Trial;
 use crate::rng::Rng;
 use crate::spec::OpSpec;
 use crate::tensor::Tensor;
-use crate::transforms::{jvp, vjp};
+use crate::transforms::{grad, jvp, vjp};
 
 /// Compares `⟨dy, J v⟩` by forward mode with `⟨Jᵀ dy, v⟩` by reverse mode, for each input moving
-/// alone and for all moving together.
+/// alone and for all moving together; and `J v` with the derivative of `⟨Jᵀ dy, v⟩` by `dy`.
 ///
 /// # Errors
 /// When they differ by more than rounding explains: 1e-11 of the magnitude of the terms.
@@ -34,6 +34,10 @@ pub fn modes(spec: &OpSpec, trial: &Trial) -> Result<(), CheckError> {
         let terms = |a: &Tensor<f64>, b: &Tensor<f64>| -> Vec<f64> {
             a.to_vec().iter().zip(b.to_vec()).map(|(a, b)| a * b).collect()
         };
+        case.ensure(moved.shape() == dy.shape(), || {
+            let (got, want) = (moved.shape(), dy.shape());
+            format!("the tangent with {what} moving needs shape {want:?}; got {got:?}")
+        })?;
         let forward = terms(moved, &dy);
         let reverse: Vec<f64> = pairs.iter().flat_map(|(dx, v)| terms(dx, v)).collect();
         let (by_forward, by_reverse): (f64, f64) = (forward.iter().sum(), reverse.iter().sum());
@@ -49,6 +53,14 @@ pub fn modes(spec: &OpSpec, trial: &Trial) -> Result<(), CheckError> {
     let (_, moved) = jvp(|x: &Vec<Tensor<f64>>| build(x), &x, &v);
     let pairs: Vec<_> = dx.iter().zip(&v).collect();
     compare("all inputs", &moved, &pairs)?;
+    let by_dy = grad(
+        |dy: &Tensor<f64>| {
+            let terms = pull(dy).iter().zip(&v).map(|(dx, v)| (dx * v).sum()).collect::<Vec<_>>();
+            terms.iter().fold(dy.sum() * 0.0, |sum, term| sum + term)
+        },
+        &dy,
+    );
+    near_relative(&case, "the derivative of v * vjp by dy", &by_dy, &moved, 1e5)?;
     for i in 0..x.len() {
         let one = |moving: &Tensor<f64>| {
             let mut inputs = x.clone();
