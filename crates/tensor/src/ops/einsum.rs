@@ -365,6 +365,7 @@ mod tests {
             ("...ij,...jk->...ik", &[&[2, 1, 3, 4], &[5, 4, 2]]),
             ("abc,cbd,ade->be", &[&[2, 3, 4], &[4, 3, 2], &[2, 2, 3]]),
             (",ij->ji", &[&[], &[2, 3]]),
+            ("bij,bij->b", &[&[2, 3, 4], &[2, 3, 4]]),
             // An axis that is summed over last, on the left and on the right.
             ("bn,anm,bm->ba", &[&[4, 3], &[5, 3, 2], &[4, 2]]),
             ("bm,anm,bn->ba", &[&[4, 2], &[5, 3, 2], &[4, 3]]),

@@ -186,7 +186,7 @@ fn taps_of<T: Float>(place: &Tensor<T>, size: usize, options: &GridSampleOptions
     match options.mode {
         GridMode::Nearest => {
             let pixel = place.round();
-            let ones = Tensor::ones(pixel.shape());
+            let ones = constant(&pixel, T::ONE);
             vec![tap(pixel, ones)]
         }
         GridMode::Bilinear => {
@@ -207,6 +207,11 @@ fn taps_of<T: Float>(place: &Tensor<T>, size: usize, options: &GridSampleOptions
                 .into()
         }
     }
+}
+
+/// A number in the shape of `x`, with a gradient of zeros.
+fn constant<T: Float>(x: &Tensor<T>, value: T) -> Tensor<T> {
+    x.masked_fill(&Tensor::full(x.shape(), true), value)
 }
 
 /// The cubic convolution filter with `a = -3/4` at a distance up to 1, or from 1 to 2.
@@ -234,7 +239,7 @@ fn moved_inside<T: Float>(
                 false => (-T::HALF, T::from_usize(size)),
             };
             if span == T::ZERO {
-                return Tensor::zeros(place.shape());
+                return constant(place, T::ZERO);
             }
             // A triangle wave of period 2 span.
             let from_low = (place - low).abs();

@@ -171,9 +171,9 @@ macro_rules! spec {
             slope: Slope::Smooth,
             cost: |shapes| Cost::elementwise(shapes, 8.0),
             tolerance: Tolerance::Terms(
-                8.0,
+                32.0,
                 |x| by_loops(&x[0], &$options, f64::abs),
-                "a few products and sums along each axis",
+                "a few products and sums along each axis; the terms of cubic weights cancel",
             ),
         }
     };
