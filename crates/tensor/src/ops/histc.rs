@@ -102,4 +102,10 @@ mod tests {
     fn bins_are_needed() {
         Tensor::from([0.5f64]).histc(0, Some((0.0, 1.0)));
     }
+
+    #[test]
+    fn one_bin_holds_all_and_equal_numbers_lie_in_the_middle() {
+        assert_eq!(Tensor::from([1.0f64, 2.0, 4.0]).histc(1, None).to_vec(), [3.0]);
+        assert_eq!(Tensor::from([5.0f64, 5.0]).histc(4, None).to_vec(), [0.0, 0.0, 2.0, 0.0]);
+    }
 }

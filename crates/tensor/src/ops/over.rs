@@ -136,6 +136,7 @@ mod tests {
         check(&[0, 2], &[60.0, 92.0, 124.0], &[3]);
         check(&[-2, -1], &[66.0, 210.0], &[2]);
         check(&[], &[276.0], &[]);
+        check(&[0, 1], &[60.0, 66.0, 72.0, 78.0], &[4]);
         check(&[1], &[12.0, 15.0, 18.0, 21.0, 48.0, 51.0, 54.0, 57.0], &[2, 4]);
     }
 
@@ -146,5 +147,12 @@ mod tests {
         assert_eq!(refusal(&[0, 1]), "max: needs an element along dims [0, 1]; got [0, 3]");
         assert_eq!(refusal(&[]), "max: needs an element; got [0, 3]");
         assert!(Over::some("max", &[0, 3], 1).is_ok());
+    }
+
+    #[test]
+    fn axes_that_are_apart_become_one() {
+        let x = Tensor::<f64>::arange(0.0, 1.0, 24).reshape([2, 3, 2, 2]);
+        let (merged, axis) = Over::new("sum", x.shape(), [1, 3]).unwrap().merge(&x);
+        assert_eq!(merged.sum_dim(axis as isize, false).to_vec(), [27.0, 39.0, 99.0, 111.0]);
     }
 }

@@ -124,4 +124,14 @@ mod tests {
     fn an_index_behind_the_axis_is_refused() {
         Tensor::from([1.0f32, 2.0]).resample(0, &[vec![(2, 1.0)]]);
     }
+
+    #[test]
+    fn channels_that_lie_last_are_resampled_alike() {
+        let x: Tensor<f64> = Tensor::randn([2, 3, 4], &mut crate::rng::Rng::seed(5));
+        let last = x.movedim(1, -1).contiguous().movedim(-1, 1);
+        for dim in 0..3 {
+            let rows = [vec![(0, 2.0), (1, -1.0)], vec![(1, 3.0)]];
+            assert_eq!(last.resample(dim, &rows).to_vec(), x.resample(dim, &rows).to_vec());
+        }
+    }
 }

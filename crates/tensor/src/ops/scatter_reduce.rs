@@ -335,4 +335,12 @@ mod tests {
         assert_eq!(reduced([4.0; 3], [-1.0, -2.0, -3.0, -8.0], Amax, false), [-1.0, -2.0, 4.0]);
         assert_eq!(reduced([4.0; 3], [9.0, 8.0, 7.0, 6.0], Amin, false), [6.0, 8.0, 4.0]);
     }
+
+    #[test]
+    fn a_place_with_one_element_counts_too() {
+        let idx = Tensor::from([2i64, 0, 2]);
+        let x = Tensor::from([4.0, 5.0, 6.0]);
+        let y = x.scatter_reduce(0, &idx, Tensor::from([1.0, 2.0, 3.0]), ScatterReduce::Prod, true);
+        assert_eq!(y.to_vec(), [8.0, 5.0, 18.0]);
+    }
 }
