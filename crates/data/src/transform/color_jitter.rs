@@ -203,7 +203,7 @@ mod tests {
             (low, high, sum) = (low.min(factor), high.max(factor), sum + factor);
         }
         // 400 draws of deviation 0.29: a standard error of 0.014.
-        assert!(low >= 0.5 && low < 0.52 && high <= 1.5 && high > 1.48, "{low} {high}");
+        assert!((0.5..0.52).contains(&low) && (1.48..=1.5).contains(&high), "{low} {high}");
         assert!((sum / 400.0 - 1.0).abs() < 0.07, "{sum}");
     }
 }

@@ -157,6 +157,7 @@ pub struct Vgg<T: Float = f32> {
 /// One of the numbered parts of [`Vgg::features`].
 #[derive(Clone, Debug, Module)]
 #[module(crate = "backstitch_tensor")]
+#[allow(clippy::large_enum_variant, reason = "a network has a few dozen of them")]
 pub enum VggPart<T: Float = f32> {
     /// A convolution.
     Conv(Conv2d<T>),
