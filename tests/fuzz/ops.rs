@@ -11,8 +11,8 @@ use crate::source::Source;
 
 /// An op with the inputs to call it on.
 pub struct Call {
-    spec: &'static OpSpec,
-    trial: Trial,
+    pub spec: &'static OpSpec,
+    pub trial: Trial,
 }
 
 impl Call {

@@ -69,8 +69,10 @@ fn naive<T: Float>(a: &Case<T>, b: &Case<T>) -> Vec<(f64, f64)> {
     out
 }
 
-/// The activations, and what they do.
-const ACTIVATIONS: [(Activation, fn(f64) -> f64); 6] = [
+/// An activation, and what it does.
+type Activates = (Activation, fn(f64) -> f64);
+
+const ACTIVATIONS: [Activates; 6] = [
     (Activation::Relu, |x| x.max(0.0)),
     (Activation::Tanh, f64::tanh),
     (Activation::Sigmoid, |x| 1.0 / (1.0 + (-x).exp())),
