@@ -180,7 +180,7 @@ fn norms(criterion: &mut Criterion) {
         let (mut mean, mut var) = (vec![0.0; axis], vec![0.0; axis]);
         let (mut dgamma, mut dbeta) = (vec![0.0; axis], vec![0.0; axis]);
         let (gamma, beta, eps) = (None, None, 1e-5);
-        let affine = Affine { gamma, beta, eps, relu };
+        let affine = Affine { gamma, beta, eps, residual: None, relu };
         group.throughput(Throughput::Bytes(20 * x.len() as u64));
         group.bench_function(name, |b| {
             b.iter(|| {
@@ -193,7 +193,8 @@ fn norms(criterion: &mut Criterion) {
                     &mut var,
                 );
                 let gradients = Gradients { dx: &mut dx, dgamma: &mut dgamma, dbeta: &mut dbeta };
-                let norm = BatchNorm { mean: &mean, var: &var, gamma, beta, eps, relu };
+                let norm =
+                    BatchNorm { mean: &mean, var: &var, gamma, beta, eps, residual: None, relu };
                 norm::batch_norm_backward(&x, &dy, split, &norm, true, gradients);
             });
         });

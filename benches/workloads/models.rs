@@ -306,9 +306,9 @@ impl BasicBlock {
     }
 
     fn forward(&self, x: &Tensor, pass: &Pass) -> Tensor {
-        let h = self.second.forward(&self.first.forward_relu(x, pass), pass);
+        let h = self.second.conv.forward(&self.first.forward_relu(x, pass));
         let shortcut = self.shortcut.as_ref().map(|shortcut| shortcut.forward(x, pass));
-        (h + shortcut.as_ref().unwrap_or(x)).relu()
+        self.second.norm.forward_add_relu(&h, shortcut.as_ref().unwrap_or(x), pass)
     }
 }
 

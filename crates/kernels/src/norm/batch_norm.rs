@@ -33,6 +33,9 @@ pub struct Affine<'a, T> {
     pub beta: Option<&'a [T]>,
     /// Added to the variance.
     pub eps: f64,
+    /// Added to the output, before the ReLU: as long as the input. The gradient of what it is added
+    /// to is that of the sum.
+    pub residual: Option<&'a [T]>,
     /// Whether a ReLU follows.
     pub relu: bool,
 }
@@ -50,18 +53,21 @@ pub struct BatchNorm<'a, T> {
     pub beta: Option<&'a [T]>,
     /// As [`Affine::eps`].
     pub eps: f64,
+    /// As [`Affine::residual`].
+    pub residual: Option<&'a [T]>,
     /// As [`Affine::relu`].
     pub relu: bool,
 }
 
 impl<'a, T> BatchNorm<'a, T> {
-    fn new(mean: &'a [T], var: &'a [T], affine: &Affine<'a, T>) -> Self {
-        let Affine { gamma, beta, eps, relu } = *affine;
-        BatchNorm { mean, var, gamma, beta, eps, relu }
+    pub(super) fn new(mean: &'a [T], var: &'a [T], affine: &Affine<'a, T>) -> Self {
+        let Affine { gamma, beta, eps, residual, relu } = *affine;
+        BatchNorm { mean, var, gamma, beta, eps, residual, relu }
     }
 
     fn affine(&self) -> Affine<'a, T> {
-        Affine { gamma: self.gamma, beta: self.beta, eps: self.eps, relu: self.relu }
+        let BatchNorm { gamma, beta, eps, residual, relu, .. } = *self;
+        Affine { gamma, beta, eps, residual, relu }
     }
 }
 
@@ -138,7 +144,7 @@ pub struct Gradients<'a, T> {
 /// With `xhat = (x - mean) rstd` and sums over a channel's n elements: `dbeta = sum dy`,
 /// `dgamma = sum dy xhat`, `dx = gamma rstd (dy - dbeta / n - xhat dgamma / n)`; where the
 /// statistics are constants (`training` false), `dx = gamma rstd dy`. Behind a ReLU, `dy` counts
-/// where `y > 0` (or NaN).
+/// where `y > 0` (or NaN); with a residual, the caller has set it to 0 elsewhere.
 ///
 /// # Panics
 /// If lengths do not fit.
@@ -167,7 +173,8 @@ fn check<T>(kernel: &str, split: Split, norm: &BatchNorm<'_, T>, lens: &[usize])
     let fits = lens.iter().all(|&len| len == split.elements())
         && norm.mean.len() == split.axis
         && norm.var.len() == split.axis
-        && options.iter().flatten().all(|p| p.len() == split.axis);
+        && options.iter().flatten().all(|p| p.len() == split.axis)
+        && norm.residual.is_none_or(|residual| residual.len() == split.elements());
     assert!(
         fits,
         "{kernel}: needs {} elements and {} values per channel for {split:?}; got {lens:?}, {} means and {} variances",
@@ -183,10 +190,10 @@ fn forward<T: Float>(x: &[T], split: Split, norm: &BatchNorm<'_, T>, y: &mut [T]
         return;
     }
     let channels = split.axis;
-    let floor = norm.affine().floor();
+    let affine = norm.affine();
     scratch::with(2 * channels, |scratch: &mut [T]| {
         let (scale, beta) = scratch.split_at_mut(channels);
-        norm.affine().coefficients(0, norm.var, scale, beta);
+        affine.coefficients(0, norm.var, scale, beta);
         let coefficients = [norm.mean, scale, beta];
         let blocks = Blocks::of_elements(split, TASK);
         let work = x.len();
@@ -195,7 +202,7 @@ fn forward<T: Float>(x: &[T], split: Split, norm: &BatchNorm<'_, T>, y: &mut [T]
             let block = blocks.get(index);
             let coefficients = coefficients.map(|c| &c[block.channels()]);
             // SAFETY: each element belongs to one block.
-            arch::dispatch(unsafe { Normalise::new(x, block, coefficients, floor, &y) });
+            arch::dispatch(unsafe { Normalise::new(x, block, coefficients, &affine, &y) });
         });
     });
 }
@@ -229,7 +236,7 @@ fn forward_training<T: Float>(
         affine.coefficients(channels.start, var, &mut scale, &mut beta);
         let coefficients = [mean, &scale[..count], &beta[..count]];
         // SAFETY: each element belongs to one block.
-        arch::dispatch(unsafe { Normalise::new(x, block, coefficients, affine.floor(), &y) });
+        arch::dispatch(unsafe { Normalise::new(x, block, coefficients, affine, &y) });
     });
 }
 
@@ -238,9 +245,12 @@ fn forward_training<T: Float>(
 fn normalised<T: Float, S: Simd>(
     x: Vector<T, S>,
     [mean, scale, beta]: [Vector<T, S>; 3],
-    floor: Vector<T, S>,
 ) -> Vector<T, S> {
-    let y = (x - mean) * scale + beta;
+    (x - mean) * scale + beta
+}
+
+#[inline(always)]
+fn cut_off<T: Float, S: Simd>(y: Vector<T, S>, floor: Vector<T, S>) -> Vector<T, S> {
     y.less(floor).select(floor, y)
 }
 
@@ -250,21 +260,23 @@ struct Normalise<'a, T> {
     block: Block,
     /// Mean, scale and beta of the block's channels.
     coefficients: [&'a [T]; 3],
+    residual: Option<&'a [T]>,
     floor: T,
     y: &'a Disjoint<'a, T>,
 }
 
-impl<'a, T> Normalise<'a, T> {
+impl<'a, T: Float> Normalise<'a, T> {
     /// # Safety
     /// Until it has run, nobody else uses the block's elements of `y`.
     unsafe fn new(
         x: &'a [T],
         block: Block,
         coefficients: [&'a [T]; 3],
-        floor: T,
+        affine: &Affine<'a, T>,
         y: &'a Disjoint<'_, T>,
     ) -> Self {
-        Normalise { x, block, coefficients, floor, y }
+        let (residual, floor) = (affine.residual, affine.floor());
+        Normalise { x, block, coefficients, residual, floor, y }
     }
 }
 
@@ -278,26 +290,42 @@ impl<T: Float> WithSimd for Normalise<'_, T> {
         for row in 0..self.block.rows {
             let range = self.block.row(row);
             let x = &self.x[range.clone()];
+            let residual = self.residual.map(|residual| &residual[range.clone()]);
             // SAFETY: by the contract of `new`.
             let y = unsafe { self.y.range(range) };
             self.block.fetch_to_write(y);
-            if self.block.is_run {
-                let coefficients = splats(simd, self.coefficients);
-                map(
+            let of_channel = self.block.is_run.then(|| splats(simd, self.coefficients));
+            match (of_channel, residual) {
+                (Some(coefficients), None) => map(
                     simd,
                     [x],
                     y,
                     #[inline(always)]
-                    |[x]| normalised(x, coefficients, floor),
-                );
-            } else {
-                map(
+                    |[x]| cut_off(normalised(x, coefficients), floor),
+                ),
+                (Some(coefficients), Some(residual)) => map(
+                    simd,
+                    [x, residual],
+                    y,
+                    #[inline(always)]
+                    |[x, residual]| cut_off(normalised(x, coefficients) + residual, floor),
+                ),
+                (None, None) => map(
                     simd,
                     [x, mean, scale, beta],
                     y,
                     #[inline(always)]
-                    |[x, mean, scale, beta]| normalised(x, [mean, scale, beta], floor),
-                );
+                    |[x, mean, scale, beta]| cut_off(normalised(x, [mean, scale, beta]), floor),
+                ),
+                (None, Some(residual)) => map(
+                    simd,
+                    [x, residual, mean, scale, beta],
+                    y,
+                    #[inline(always)]
+                    |[x, residual, mean, scale, beta]| {
+                        cut_off(normalised(x, [mean, scale, beta]) + residual, floor)
+                    },
+                ),
             }
         }
     }
@@ -363,6 +391,12 @@ fn backward<T: Float>(
 }
 
 impl<T: Float> Backward<'_, T> {
+    /// Where outputs up to here have no gradient.
+    fn floor(&self) -> T {
+        // What a residual was added to cannot be seen from the input alone.
+        if self.norm.residual.is_some() { T::NAN } else { self.norm.affine().floor() }
+    }
+
     /// All of the backward, for channels whose elements are all in the block.
     fn whole_channels(&self, block: Block) {
         let channels = block.channels();
@@ -378,7 +412,7 @@ impl<T: Float> Backward<'_, T> {
         );
         let (mut sum, mut sum_x) = ([0.0; STRIP], [0.0; STRIP]);
         let (sum, sum_x) = (&mut sum[..count], &mut sum_x[..count]);
-        let floor = self.norm.affine().floor();
+        let floor = self.floor();
         let inputs =
             Inputs { x: self.x, dy: self.dy, block, coefficients: [mean, scale, beta], floor };
         inputs.sums(sum, sum_x);
@@ -444,7 +478,7 @@ impl<T: Float> Backward<'_, T> {
     fn sums(&self, split: Split, coefficients: [&[T]; 3], use_them: impl FnOnce(&[f64], &[f64])) {
         let channels = split.axis;
         let blocks = Blocks::of_parts(split, PART);
-        let floor = self.norm.affine().floor();
+        let floor = self.floor();
         // partial (part, 2, channels)
         scratch::with(blocks.parts() * 2 * channels, |partial: &mut [f64]| {
             let shared = Disjoint::new(partial);
@@ -508,7 +542,7 @@ impl<T: Float> WithSimd for Differentiate<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let floor = Vector::splat(simd, self.of.norm.affine().floor());
+        let floor = Vector::splat(simd, self.of.floor());
         let [c0, c1, c2, c3, c4] = self.coefficients;
         for row in 0..self.block.rows {
             let range = self.block.row(row);

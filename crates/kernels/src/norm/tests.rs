@@ -78,13 +78,15 @@ fn check_batch_norm<T: Float>(split: Split, relu: bool, training: bool, seed: u6
         gamma: Some(&gamma_t),
         beta: Some(&beta_t),
         eps: 1e-5,
+        residual: None,
         relu,
     };
     // With few elements a channel's variance may be tiny and amplifies errors.
     let rstd = wide_var.iter().map(|v| 1.0 / (v + 1e-5).sqrt()).fold(1.0, f64::max);
     let mut y = vec![T::ONE; x.len()];
     if training {
-        let affine = Affine { gamma: Some(&gamma_t), beta: Some(&beta_t), eps: 1e-5, relu };
+        let affine =
+            Affine { gamma: Some(&gamma_t), beta: Some(&beta_t), eps: 1e-5, residual: None, relu };
         let (mut own_mean, mut own_var) = (mean.clone(), var.clone());
         let x = narrow::<T>(&x);
         batch_norm_training(&x, split, &affine, &mut y, &mut own_mean, &mut own_var);
@@ -268,12 +270,20 @@ fn threads_do_not_change_bits() {
             let (mut dgamma, mut dbeta) = (vec![0.0; channels], vec![0.0; channels]);
             batch_statistics(&x, split, &mut mean, &mut var);
             let (gamma, beta) = (None, None);
-            let norm = BatchNorm { mean: &mean, var: &var, gamma, beta, eps: 1e-5, relu: true };
+            let norm = BatchNorm {
+                mean: &mean,
+                var: &var,
+                gamma,
+                beta,
+                eps: 1e-5,
+                residual: None,
+                relu: true,
+            };
             batch_norm(&x, split, &norm, &mut y);
             let gradients = Gradients { dx: &mut dx, dgamma: &mut dgamma, dbeta: &mut dbeta };
             batch_norm_backward(&x, &dy, split, &norm, true, gradients);
             let mut trained = vec![0.0; x.len()];
-            let affine = Affine { gamma, beta, eps: 1e-5, relu: true };
+            let affine = Affine { gamma, beta, eps: 1e-5, residual: None, relu: true };
             batch_norm_training(&x, split, &affine, &mut trained, &mut mean, &mut var);
             assert_eq!(bits(&trained), bits(&y));
             (bits(&y), bits(&dx), bits(&dgamma), bits(&dbeta))
@@ -289,4 +299,25 @@ fn threads_do_not_change_bits() {
         layer_norm_backward(&x, &dy, None, &mean, &rstd, gradients);
         (bits(&y), bits(&dx), bits(&dgamma), bits(&dbeta))
     });
+}
+
+#[test]
+fn a_residual_is_added_before_the_relu() {
+    for split in [Split { outer: 40, axis: 21, inner: 1 }, Split { outer: 3, axis: 5, inner: 19 }] {
+        on_each_isa(|_| {
+            let x: Vec<f32> = values(split.elements(), 1);
+            let residual: Vec<f32> = values(split.elements(), 2);
+            let of = |residual, relu| {
+                let affine = Affine { gamma: None, beta: None, eps: 1e-5, residual, relu };
+                let (mut mean, mut var) = (vec![0.0; split.axis], vec![0.0; split.axis]);
+                let (mut y, mut given) = (x.clone(), x.clone());
+                batch_norm_training(&x, split, &affine, &mut y, &mut mean, &mut var);
+                batch_norm(&x, split, &BatchNorm::new(&mean, &var, &affine), &mut given);
+                assert_eq!(y, given);
+                y
+            };
+            let sum = of(None, false).into_iter().zip(&residual).map(|(y, r)| (y + r).max(0.0));
+            assert_eq!(of(Some(&residual), true), sum.collect::<Vec<_>>());
+        });
+    }
 }

@@ -6,6 +6,13 @@ use backstitch_tensor::{BatchStatistics, Param, Running, Tensor};
 
 use crate::{Layer, Pass, Statistics};
 
+/// What follows the normalisation.
+enum After<'a, T: Float> {
+    Nothing,
+    Relu,
+    AddRelu(&'a Tensor<T>),
+}
+
 macro_rules! layers {
     ($($name:ident $ranks:pat, $shapes:literal;)*) => {$(
         /// Normalises each channel over the batch: `y = (x - mean) / √(var + eps) weight + bias`.
@@ -66,7 +73,7 @@ macro_rules! layers {
             /// When `x` has other axes or another number of channels.
             #[track_caller]
             pub fn forward(&self, x: &Tensor<T>, pass: &Pass) -> Tensor<T> {
-                self.normalise(x, pass, false)
+                self.normalise(x, pass, After::Nothing)
             }
 
             /// The output for `x` with a ReLU behind it: as `forward(x, pass).relu()`, but in one pass over
@@ -76,11 +83,26 @@ macro_rules! layers {
             /// As `forward`.
             #[track_caller]
             pub fn forward_relu(&self, x: &Tensor<T>, pass: &Pass) -> Tensor<T> {
-                self.normalise(x, pass, true)
+                self.normalise(x, pass, After::Relu)
+            }
+
+            /// The output for `x` with a residual added and a ReLU behind it, the end of a residual block: as
+            /// `(forward(x, pass) + residual).relu()`, but in one pass over the data.
+            ///
+            /// # Panics
+            /// As `forward`, and when the residual has another shape than `x`.
+            #[track_caller]
+            pub fn forward_add_relu(
+                &self,
+                x: &Tensor<T>,
+                residual: &Tensor<T>,
+                pass: &Pass,
+            ) -> Tensor<T> {
+                self.normalise(x, pass, After::AddRelu(residual))
             }
 
             #[track_caller]
-            fn normalise(&self, x: &Tensor<T>, pass: &Pass, relu: bool) -> Tensor<T> {
+            fn normalise(&self, x: &Tensor<T>, pass: &Pass, after: After<'_, T>) -> Tensor<T> {
                 assert!(
                     matches!(x.rank(), $ranks),
                     concat!(stringify!($name), ": needs ", $shapes, "; got {:?}"),
@@ -90,16 +112,22 @@ macro_rules! layers {
                 match (&self.running_mean, &self.running_var, pass.statistics()) {
                     (Some(mean), Some(var), Statistics::Running) => {
                         let statistics = BatchStatistics { mean: mean.get(), var: var.get() };
-                        match relu {
-    true => x.batch_norm_relu_with(&statistics, weight, bias, eps),
-    false => x.batch_norm_with(&statistics, weight, bias, eps),
-}
+                        match after {
+                            After::Nothing => x.batch_norm_with(&statistics, weight, bias, eps),
+                            After::Relu => x.batch_norm_relu_with(&statistics, weight, bias, eps),
+                            After::AddRelu(residual) => {
+                                x.batch_norm_add_relu_with(&statistics, residual, weight, bias, eps)
+                            }
+                        }
                     }
                     (_, _, statistics) => {
-                        let (y, batch) = match relu {
-    true => x.batch_norm_relu(weight, bias, eps),
-    false => x.batch_norm(weight, bias, eps),
-};
+                        let (y, batch) = match after {
+                            After::Nothing => x.batch_norm(weight, bias, eps),
+                            After::Relu => x.batch_norm_relu(weight, bias, eps),
+                            After::AddRelu(residual) => {
+                                x.batch_norm_add_relu(residual, weight, bias, eps)
+                            }
+                        };
                         if statistics == Statistics::Follow {
                             let count = x.numel() / x.shape()[1].max(1);
                             if let (Some(mean), Some(var), Some(batches)) =

@@ -329,6 +329,33 @@ fn wrong_shapes_are_refused() {
 }
 
 #[test]
+fn batch_norm_with_a_residual_is_batch_norm_then_sum_then_relu() {
+    let rng = &mut Rng::seed(3);
+    let (fused, apart) = (BatchNorm2d::<f64>::new(4), BatchNorm2d::<f64>::new(4));
+    let shape = [3, 4, 5, 2];
+    for pass in [Pass::train(rng), Pass::eval()] {
+        let channels_last =
+            |x: &Tensor<f64>| x.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
+        for lays in [Tensor::clone, channels_last] {
+            // The residual stays in row-major order.
+            let (x, residual) =
+                (Tensor::randn(shape, rng).leaf(), Tensor::randn(shape, rng).leaf());
+            let dy = Tensor::randn(shape, rng);
+            let y = fused.forward_add_relu(&lays(&x), &residual, &pass);
+            let two = (apart.forward(&x, &pass) + &residual).relu();
+            assert!(y.to_vec().contains(&0.0) && y.to_vec().iter().any(|&y| y > 0.0));
+            let (dy_fused, dy_apart) = (y.backward_from(&dy), two.backward_from(&dy));
+            let pairs = [&x, &residual].map(|leaf| {
+                (dy_fused.get(leaf).unwrap().to_vec(), dy_apart.get(leaf).unwrap().to_vec())
+            });
+            for (a, b) in pairs.into_iter().chain([(y.to_vec(), two.to_vec())]) {
+                assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-12));
+            }
+        }
+    }
+}
+
+#[test]
 fn batch_norm_with_relu_is_batch_norm_then_relu() {
     let rng = &mut Rng::seed(3);
     let (fused, apart) = (BatchNorm1d::<f64>::new(4), BatchNorm1d::<f64>::new(4));

@@ -146,22 +146,33 @@ fn trained<T: Float, const RELU: bool>(
     eps: f64,
 ) -> (Tensor<T>, BatchStatistics<T>) {
     or_panic(shape_rule(name(RELU), x.shape(), &[weight, bias]));
+    let (weight, bias) = or_default([x.shape()[1]], weight, bias);
+    let (y, statistics) = train([x, &weight, &bias], None, eps, RELU);
+    let op = Norm::<T, RELU> { statistics: statistics.clone(), eps, training: true, y: Some(y) };
+    (apply_fused(op, [x, &weight, &bias]), statistics)
+}
+
+/// Statistics and output in one, so that the kernel may do both while the data is in the cache.
+pub(super) fn train<T: Float>(
+    [x, weight, bias]: [&Tensor<T>; 3],
+    residual: Option<&Tensor<T>>,
+    eps: f64,
+    relu: bool,
+) -> (Tensor<T>, BatchStatistics<T>) {
     let channels = [x.shape()[1]];
-    let (weight, bias) = or_default(channels, weight, bias);
     let (mut mean, mut var) = (Tensor::zeros(channels), Tensor::zeros(channels));
-    // Statistics and output in one, so that the kernel may do both while the data is in the cache.
-    let [gamma, beta] = [&weight, &bias].map(Tensor::contiguous);
+    let [gamma, beta] = [weight, bias].map(Tensor::contiguous);
     let is_last = x.is_channels_last();
     let (laid_x, split) = laid_out(x, is_last);
+    let residual = residual.map(|residual| laid_out(residual, is_last).0);
     let y = build_laid(x.shape(), is_last, |y| {
         let (gamma, beta) = (Some(data(&gamma)), Some(data(&beta)));
-        let affine = Affine { gamma, beta, eps, relu: RELU };
+        let residual = residual.as_ref().map(data);
+        let affine = Affine { gamma, beta, eps, residual, relu };
         let (mean, var) = (mean.data_mut(), var.data_mut());
         norm::batch_norm_training(data(&laid_x), split, &affine, y, mean, var);
     });
-    let statistics = BatchStatistics { mean, var };
-    let op = Norm::<T, RELU> { statistics: statistics.clone(), eps, training: true, y: Some(y) };
-    (apply_fused(op, [x, &weight, &bias]), statistics)
+    (y, BatchStatistics { mean, var })
 }
 
 /// With given statistics.
@@ -182,7 +193,7 @@ fn given<T: Float, const RELU: bool>(
 }
 
 /// The parameters, or 1 and 0 in their place.
-fn or_default<T: Float>(
+pub(super) fn or_default<T: Float>(
     channels: [usize; 1],
     weight: Option<&Tensor<T>>,
     bias: Option<&Tensor<T>>,
@@ -196,7 +207,7 @@ const fn name(relu: bool) -> &'static str {
     if relu { "batch_norm_relu" } else { "batch_norm" }
 }
 
-fn shape_rule<T: Float>(
+pub(super) fn shape_rule<T: Float>(
     name: &'static str,
     x: &[usize],
     channels: &[Option<&Tensor<T>>],
@@ -212,7 +223,7 @@ fn shape_rule<T: Float>(
 
 /// The elements of an image in a row, with the channels last or in row-major order, and where the
 /// channels lie.
-fn laid_out<T: Float>(x: &Tensor<T>, is_last: bool) -> (Tensor<T>, Split) {
+pub(super) fn laid_out<T: Float>(x: &Tensor<T>, is_last: bool) -> (Tensor<T>, Split) {
     match is_last {
         true => {
             let x = x.channels_last();
@@ -223,7 +234,11 @@ fn laid_out<T: Float>(x: &Tensor<T>, is_last: bool) -> (Tensor<T>, Split) {
     }
 }
 
-fn build_laid<T: Float>(shape: &[usize], is_last: bool, fill: impl FnOnce(&mut [T])) -> Tensor<T> {
+pub(super) fn build_laid<T: Float>(
+    shape: &[usize],
+    is_last: bool,
+    fill: impl FnOnce(&mut [T]),
+) -> Tensor<T> {
     match is_last {
         true => Tensor::build_channels_last(shape, fill),
         false => Tensor::build(shape, fill),
@@ -231,26 +246,42 @@ fn build_laid<T: Float>(shape: &[usize], is_last: bool, fill: impl FnOnce(&mut [
 }
 
 /// `x (N, C, ...)`, `weight (C)`, `bias (C)` to `y` like `x`.
-struct Norm<T: Float, const RELU: bool> {
-    statistics: BatchStatistics<T>,
-    eps: f64,
+pub(super) struct Norm<T: Float, const RELU: bool> {
+    pub(super) statistics: BatchStatistics<T>,
+    pub(super) eps: f64,
     /// Whether the statistics are those of `x`, and so depend on it.
-    training: bool,
+    pub(super) training: bool,
     /// The output, if it was made along with the statistics.
-    y: Option<Tensor<T>>,
+    pub(super) y: Option<Tensor<T>>,
 }
 
 impl<T: Float, const RELU: bool> Norm<T, RELU> {
     /// The kernel's view of the parameters.
-    fn of<'a>(&'a self, weight: &'a Tensor<T>, bias: &'a Tensor<T>) -> BatchNorm<'a, T> {
+    pub(super) fn of<'a>(&'a self, weight: &'a Tensor<T>, bias: &'a Tensor<T>) -> BatchNorm<'a, T> {
         BatchNorm {
             mean: data(&self.statistics.mean),
             var: data(&self.statistics.var),
             gamma: Some(data(weight)),
             beta: Some(data(bias)),
             eps: self.eps,
+            residual: None,
             relu: RELU,
         }
+    }
+
+    /// The gradients of input, weight and bias.
+    pub(super) fn gradients(&self, inputs: [&Tensor<T>; 3], dy: &Tensor<T>) -> [Tensor<T>; 3] {
+        let [weight, bias] = [inputs[1], inputs[2]].map(Tensor::contiguous);
+        let is_last = inputs[0].is_channels_last();
+        let (x, split) = laid_out(inputs[0], is_last);
+        let (dy, _) = laid_out(dy, is_last);
+        let (mut dweight, mut dbias) = (weight.detach(), bias.detach());
+        let dx = build_laid(inputs[0].shape(), is_last, |dx| {
+            let gradients = Gradients { dx, dgamma: dweight.data_mut(), dbeta: dbias.data_mut() };
+            let norm = self.of(&weight, &bias);
+            norm::batch_norm_backward(data(&x), data(&dy), split, &norm, self.training, gradients);
+        });
+        [dx, dweight, dbias]
     }
 }
 
@@ -270,16 +301,7 @@ impl<T: Float, const RELU: bool> FusedOp<T, 3> for Norm<T, RELU> {
     }
 
     fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 3> {
-        let [weight, bias] = [1, 2].map(|i| at.input(i).contiguous());
-        let is_last = at.input(0).is_channels_last();
-        let (x, split) = laid_out(at.input(0), is_last);
-        let (dy, _) = laid_out(dy, is_last);
-        let (mut dweight, mut dbias) = (weight.detach(), bias.detach());
-        let dx = build_laid(at.shape(0), is_last, |dx| {
-            let gradients = Gradients { dx, dgamma: dweight.data_mut(), dbeta: dbias.data_mut() };
-            let norm = self.of(&weight, &bias);
-            norm::batch_norm_backward(data(&x), data(&dy), split, &norm, self.training, gradients);
-        });
+        let [dx, dweight, dbias] = self.gradients([at.input(0), at.input(1), at.input(2)], dy);
         [at.want(0, || dx), at.want(1, || dweight), at.want(2, || dbias)]
     }
 
@@ -307,7 +329,7 @@ impl<T: Float, const RELU: bool> FusedOp<T, 3> for Norm<T, RELU> {
 }
 
 /// The example's epsilon: large, so that a batch of one has a tame derivative.
-const EPS: f64 = 0.1;
+pub(super) const EPS: f64 = 0.1;
 
 pub(super) const SPECS: &[OpSpec] = &[
     OpSpec {
@@ -415,7 +437,7 @@ pub(super) const SPECS: &[OpSpec] = &[
 
 /// Channels that the ReLU passes or stops as a whole: a difference quotient must not see both
 /// sides of its kink. What it does within a channel, the kernels' tests show.
-const AWAY_FROM_KINK: Domain = Domain::Custom(|input, shape, rng| {
+pub(super) const AWAY_FROM_KINK: Domain = Domain::Custom(|input, shape, rng| {
     let uniform = Tensor::<f64>::rand(shape, -1.0, 1.0, rng);
     match input {
         0 => uniform * 2.0,
@@ -424,7 +446,7 @@ const AWAY_FROM_KINK: Domain = Domain::Custom(|input, shape, rng| {
     }
 });
 
-const TOLERANCE: Tolerance = Tolerance::Terms(
+pub(super) const TOLERANCE: Tolerance = Tolerance::Terms(
     32.0,
     |x| {
         Tensor::from_fn(x[0].shape(), |idx| {
@@ -435,7 +457,7 @@ const TOLERANCE: Tolerance = Tolerance::Terms(
 );
 
 /// Means and biased variances of the channels, as plain loops.
-fn statistics(x: &Tensor<f64>) -> (Vec<f64>, Vec<f64>) {
+pub(super) fn statistics(x: &Tensor<f64>) -> (Vec<f64>, Vec<f64>) {
     let channel = |c: usize| x.narrow(1, c, 1).to_vec();
     let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
     let pair = |c| {
@@ -446,7 +468,7 @@ fn statistics(x: &Tensor<f64>) -> (Vec<f64>, Vec<f64>) {
     (0..x.shape()[1]).map(pair).unzip()
 }
 
-fn normalised(x: &[Tensor<f64>], mean: &[f64], var: &[f64]) -> Tensor<f64> {
+pub(super) fn normalised(x: &[Tensor<f64>], mean: &[f64], var: &[f64]) -> Tensor<f64> {
     Tensor::from_fn(x[0].shape(), |idx| {
         let c = idx[1];
         (x[0].at(idx) - mean[c]) / (var[c] + EPS).sqrt() * x[1].at(&[c]) + x[2].at(&[c])

@@ -20,6 +20,7 @@ mod atan2;
 mod atanh;
 mod avg_pool;
 mod batch_norm;
+mod batch_norm_add_relu;
 mod binary;
 mod ceil;
 mod celu;
@@ -223,6 +224,7 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     atanh::SPECS,
     avg_pool::SPECS,
     batch_norm::SPECS,
+    batch_norm_add_relu::SPECS,
     ceil::SPECS,
     celu::SPECS,
     cholesky::SPECS,

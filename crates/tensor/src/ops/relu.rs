@@ -52,7 +52,7 @@ impl<T: Float> Op<T, 1> for Relu {
 }
 
 /// `dy` where `y > 0`, else 0. As a function of `y` it is constant wherever it has a derivative.
-fn mask_by<T: Float>(dy: &Tensor<T>, y: &Tensor<T>) -> Tensor<T> {
+pub(super) fn mask_by<T: Float>(dy: &Tensor<T>, y: &Tensor<T>) -> Tensor<T> {
     apply(ReluMask { y: y.detach() }, [dy])
 }
 
