@@ -244,13 +244,11 @@ impl<T: Float> ResNetBlock<T> {
     #[track_caller]
     pub fn forward(&self, x: &Tensor<T>, pass: &Pass) -> Tensor<T> {
         let h = self.conv2.forward(&self.bn1.forward_relu(&self.conv1.forward(x), pass));
-        let h = match (&self.conv3, &self.bn3) {
-            (Some(conv3), Some(bn3)) => {
-                bn3.forward(&conv3.forward(&self.bn2.forward_relu(&h, pass)), pass)
-            }
-            _ => self.bn2.forward(&h, pass),
+        let (h, last) = match (&self.conv3, &self.bn3) {
+            (Some(conv3), Some(bn3)) => (conv3.forward(&self.bn2.forward_relu(&h, pass)), bn3),
+            _ => (h, &self.bn2),
         };
-        (h + self.around(x, pass)).relu()
+        last.forward_add_relu(&h, &self.around(x, pass), pass)
     }
 
     #[track_caller]
