@@ -54,7 +54,8 @@ impl Window {
 }
 
 /// Which of Winograd's algorithms a convolution of stride 1 may use where they are faster. They
-/// need fewer products than the direct sum, and round more.
+/// need fewer products than the direct sum, and round more. A NaN or an infinity in the image makes
+/// NaN of all that the same tile yields, up to three places away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Winograd {
     /// None: direct sums.

@@ -22,7 +22,9 @@ pub struct ConvOptions<const D: usize> {
     pub dilation: [usize; D],
     /// Parts of the channels that do not see each other. 1 by default.
     pub groups: usize,
-    /// Which of Winograd's algorithms may be used where they are faster. All by default.
+    /// Which of Winograd's algorithms may be used where they are faster: all by default, for f32.
+    /// They round more than direct sums, and a NaN or an infinity spreads to neighbouring places;
+    /// see [`Winograd`].
     pub winograd: Winograd,
 }
 
