@@ -170,11 +170,18 @@ macro_rules! spec {
             refused: &[&[&[2, 3]], &[&[2, 3, 0, 4]]],
             slope: Slope::Smooth,
             cost: |shapes| Cost::elementwise(shapes, 8.0),
-            tolerance: Tolerance::Terms(
-                32.0,
-                |x| by_loops(&x[0], &$options, f64::abs) + 0.5,
-                "a few products and sums along each axis; the terms of cubic weights cancel",
-            ),
+            tolerance: match $options.mode {
+                Interpolation::Cubic => Tolerance::Terms(
+                    32.0,
+                    |x| by_loops(&x[0], &$options, f64::abs) + 0.5,
+                    "a few products and sums along each axis; the terms of the weights cancel",
+                ),
+                _ => Tolerance::Terms(
+                    8.0,
+                    |x| by_loops(&x[0], &$options, f64::abs),
+                    "a few products and sums along each axis",
+                ),
+            },
         }
     };
 }
