@@ -331,6 +331,17 @@ impl<T: Float, const RELU: bool> FusedOp<T, 3> for Norm<T, RELU> {
 /// The example's epsilon: large, so that a batch of one has a tame derivative.
 pub(super) const EPS: f64 = 0.1;
 
+const EVAL_SHAPES: &[&[&[usize]]] = &[
+    &[&[1, 1], &[1], &[1]],
+    &[&[0, 3], &[3], &[3]],
+    &[&[5, 17], &[17], &[17]],
+    &[&[3, 2, 5], &[2], &[2]],
+    &[&[256, 1024], &[1024], &[1024]],
+];
+const EVAL_REFUSED: &[&[&[usize]]] = &[&[&[3], &[3], &[3]], &[&[2, 3], &[2], &[2]]];
+const TRAIN_REFUSED: &[&[&[usize]]] =
+    &[&[&[3], &[3], &[3]], &[&[2, 3], &[2], &[2]], &[&[2, 3], &[3], &[3, 1]]];
+
 pub(super) const SPECS: &[OpSpec] = &[
     OpSpec {
         name: "batch_norm",
@@ -349,7 +360,7 @@ pub(super) const SPECS: &[OpSpec] = &[
             let (mean, var) = statistics(&x[0]);
             normalised(x, &mean, &var)
         }),
-        refused: &[&[&[3], &[3], &[3]], &[&[2, 3], &[2], &[2]], &[&[2, 3], &[3], &[3, 1]]],
+        refused: TRAIN_REFUSED,
         slope: Slope::Smooth,
         cost: |shapes| Cost::elementwise(&shapes[..1], 8.0),
         tolerance: TOLERANCE,
@@ -357,13 +368,7 @@ pub(super) const SPECS: &[OpSpec] = &[
     OpSpec {
         name: "batch_norm eval",
         formula: "y = (x - mean) / √(var + eps) weight + bias, statistics given",
-        shapes: &[
-            &[&[1, 1], &[1], &[1]],
-            &[&[0, 3], &[3], &[3]],
-            &[&[5, 17], &[17], &[17]],
-            &[&[3, 2, 5], &[2], &[2]],
-            &[&[256, 1024], &[1024], &[1024]],
-        ],
+        shapes: EVAL_SHAPES,
         domain: Domain::Range(-2.0, 2.0),
         build: build!(|x| {
             let channels = x[0].shape().get(1).copied().unwrap_or(1);
@@ -379,7 +384,7 @@ pub(super) const SPECS: &[OpSpec] = &[
             let var: Vec<f64> = (0..channels).map(value(0.5)).collect();
             normalised(x, &mean, &var)
         }),
-        refused: &[&[&[3], &[3], &[3]], &[&[2, 3], &[2], &[2]]],
+        refused: EVAL_REFUSED,
         slope: Slope::Smooth,
         cost: |shapes| Cost::elementwise(&shapes[..1], 4.0),
         tolerance: TOLERANCE,
@@ -398,10 +403,9 @@ pub(super) const SPECS: &[OpSpec] = &[
         build: build!(|x| x[0].batch_norm_relu(Some(&x[1]), Some(&x[2]), EPS).0),
         oracle: Oracle::Whole(|x| {
             let (mean, var) = statistics(&x[0]);
-            let y = normalised(x, &mean, &var);
-            Tensor::from_fn(y.shape(), |idx| y.at(idx).max(0.0))
+            cut(&normalised(x, &mean, &var))
         }),
-        refused: &[&[&[3], &[3], &[3]], &[&[2, 3], &[2], &[2]], &[&[2, 3], &[3], &[3, 1]]],
+        refused: TRAIN_REFUSED,
         slope: Slope::Smooth,
         cost: |shapes| Cost::elementwise(&shapes[..1], 9.0),
         tolerance: TOLERANCE,
@@ -409,13 +413,7 @@ pub(super) const SPECS: &[OpSpec] = &[
     OpSpec {
         name: "batch_norm_relu eval",
         formula: "y = max((x - mean) / √(var + eps) weight + bias, 0), statistics given",
-        shapes: &[
-            &[&[1, 1], &[1], &[1]],
-            &[&[0, 3], &[3], &[3]],
-            &[&[5, 17], &[17], &[17]],
-            &[&[3, 2, 5], &[2], &[2]],
-            &[&[256, 1024], &[1024], &[1024]],
-        ],
+        shapes: EVAL_SHAPES,
         domain: AWAY_FROM_KINK,
         build: build!(|x| {
             let channels = x[0].shape().get(1).copied().unwrap_or(1);
@@ -425,10 +423,9 @@ pub(super) const SPECS: &[OpSpec] = &[
         }),
         oracle: Oracle::Whole(|x| {
             let channels = x[0].shape()[1];
-            let y = normalised(x, &vec![0.0; channels], &vec![1.0; channels]);
-            Tensor::from_fn(y.shape(), |idx| y.at(idx).max(0.0))
+            cut(&normalised(x, &vec![0.0; channels], &vec![1.0; channels]))
         }),
-        refused: &[&[&[3], &[3], &[3]], &[&[2, 3], &[2], &[2]]],
+        refused: EVAL_REFUSED,
         slope: Slope::Smooth,
         cost: |shapes| Cost::elementwise(&shapes[..1], 5.0),
         tolerance: TOLERANCE,
@@ -473,6 +470,11 @@ pub(super) fn normalised(x: &[Tensor<f64>], mean: &[f64], var: &[f64]) -> Tensor
         let c = idx[1];
         (x[0].at(idx) - mean[c]) / (var[c] + EPS).sqrt() * x[1].at(&[c]) + x[2].at(&[c])
     })
+}
+
+/// The ReLU behind it.
+fn cut(y: &Tensor<f64>) -> Tensor<f64> {
+    Tensor::from_fn(y.shape(), |idx| y.at(idx).max(0.0))
 }
 
 #[cfg(test)]

@@ -129,6 +129,9 @@ impl<T: Float> FusedOp<T, 4> for AddRelu<T> {
     }
 }
 
+const REFUSED: &[&[&[usize]]] =
+    &[&[&[3], &[3], &[3], &[3]], &[&[2, 3], &[2], &[2], &[2, 3]], &[&[2, 3], &[3], &[3], &[3]]];
+
 pub(super) const SPECS: &[OpSpec] = &[
     OpSpec {
         name: "batch_norm_add_relu",
@@ -146,11 +149,7 @@ pub(super) const SPECS: &[OpSpec] = &[
             let (mean, var) = statistics(&x[0]);
             behind(x, &normalised(x, &mean, &var))
         }),
-        refused: &[
-            &[&[3], &[3], &[3], &[3]],
-            &[&[2, 3], &[2], &[2], &[2, 3]],
-            &[&[2, 3], &[3], &[3], &[3]],
-        ],
+        refused: REFUSED,
         slope: Slope::Smooth,
         cost: |shapes| Cost::elementwise(&[shapes[0], shapes[3]], 5.0),
         tolerance: TOLERANCE,
@@ -176,11 +175,7 @@ pub(super) const SPECS: &[OpSpec] = &[
             let channels = x[0].shape()[1];
             behind(x, &normalised(x, &vec![0.0; channels], &vec![1.0; channels]))
         }),
-        refused: &[
-            &[&[3], &[3], &[3], &[3]],
-            &[&[2, 3], &[2], &[2], &[2, 3]],
-            &[&[2, 3], &[3], &[3], &[3]],
-        ],
+        refused: REFUSED,
         slope: Slope::Smooth,
         cost: |shapes| Cost::elementwise(&[shapes[0], shapes[3]], 3.0),
         tolerance: TOLERANCE,

@@ -453,6 +453,15 @@ impl<T: Float> FusedOp<T, 3> for CrossEntropySoft<T> {
     }
 }
 
+/// Logits, soft targets and weights.
+const SOFT_SHAPES: &[&[&[usize]]] = &[
+    &[&[1, 1], &[1, 1], &[1]],
+    &[&[3], &[3], &[3]],
+    &[&[5, 17], &[5, 17], &[17]],
+    &[&[4, 3, 2], &[4, 3, 2], &[3]],
+    &[&[512, 100], &[512, 100], &[100]],
+];
+
 pub(super) const SPECS: &[OpSpec] = &[
     OpSpec {
         name: "cross_entropy",
@@ -569,13 +578,7 @@ pub(super) const SPECS: &[OpSpec] = &[
     OpSpec {
         name: "cross_entropy soft weights",
         formula: "y_i = Σ_c w_c ((1 - s) t_ic + s / C) (-log p_ic), also by w",
-        shapes: &[
-            &[&[1, 1], &[1, 1], &[1]],
-            &[&[3], &[3], &[3]],
-            &[&[5, 17], &[5, 17], &[17]],
-            &[&[4, 3, 2], &[4, 3, 2], &[3]],
-            &[&[512, 100], &[512, 100], &[100]],
-        ],
+        shapes: SOFT_SHAPES,
         domain: Domain::Ranges(&[(-4.0, 4.0), (0.0, 1.0), (0.5, 2.0)]),
         build: build!(|x| soft(x, Reduction::None)),
         oracle: Oracle::Whole(|x| Tensor::from_vec(soft_losses(x), without_classes(x[0].shape()))),
@@ -594,13 +597,7 @@ pub(super) const SPECS: &[OpSpec] = &[
     OpSpec {
         name: "cross_entropy soft mean",
         formula: "y = Σ_i Σ_c w_c ((1 - s) t_ic + s / C) (-log p_ic) / N",
-        shapes: &[
-            &[&[1, 1], &[1, 1], &[1]],
-            &[&[3], &[3], &[3]],
-            &[&[5, 17], &[5, 17], &[17]],
-            &[&[4, 3, 2], &[4, 3, 2], &[3]],
-            &[&[512, 100], &[512, 100], &[100]],
-        ],
+        shapes: SOFT_SHAPES,
         domain: Domain::Ranges(&[(-4.0, 4.0), (0.0, 1.0), (0.5, 2.0)]),
         build: build!(|x| soft(x, Reduction::Mean)),
         oracle: Oracle::Whole(|x| {
