@@ -76,11 +76,13 @@ fn add<T: Float>(products: &[T], conv: &Conv, places: Range<usize>, dx: &mut [T]
             let start = (i as usize * b.input + j as usize) * c.input;
             let dx = &mut dx[start * channels..(start + c.input) * channels];
             if c.dilation == 1 {
-                // The taps whose places are in the image.
-                let first = (-k).clamp(0, c.kernel as isize) as usize;
-                let end = (c.input as isize - k).clamp(first as isize, c.kernel as isize) as usize;
-                let from = (k + first as isize) as usize * channels;
-                add_to(&mut dx[from..], &products[first * channels..end * channels]);
+                // The taps whose places are in the image: none where it lies before or behind.
+                let end = (c.input as isize - k).clamp(0, c.kernel as isize) as usize;
+                let first = (-k).clamp(0, end as isize) as usize;
+                if first < end {
+                    let from = (k + first as isize) as usize * channels;
+                    add_to(&mut dx[from..], &products[first * channels..end * channels]);
+                }
                 continue;
             }
             for (tap, products) in products.chunks_exact(channels).enumerate() {

@@ -126,6 +126,16 @@ proptest! {
 }
 
 #[test]
+fn outputs_that_see_no_pixel_equal_their_twins() {
+    let [before, behind] = [(3, 0), (0, 3)].map(|pads| window((4, 2, 1, 1), pads));
+    for axes in [[Window::ONE, before, behind], [Window::ONE, behind, before]] {
+        for channels in [[1, 16], [5, 16], [16, 16]] {
+            on_each_isa(|_| check::<f32>(&image(2, channels, 1, axes), true, 7));
+        }
+    }
+}
+
+#[test]
 fn sizes_of_networks_equal_their_twins() {
     let square = |sizes, pad| {
         let window = window(sizes, (pad, pad));
