@@ -202,21 +202,58 @@ mod avx512 {
         for first in (0..width).step_by(16) {
             let rows: [*const f32; 16] =
                 std::array::from_fn(|i| src.wrapping_offset(row(first + i, count) * src_row));
-            let whole = k - k % 4;
-            for p in (0..whole).step_by(4) {
+            // A line of memory of each row at a time: 16 lines may be more than the nearest cache
+            // holds, if the rows lie some power of two apart.
+            let (lines, whole) = (k - k % 16, k - k % 4);
+            for p in (0..lines).step_by(16) {
+                // SAFETY: elements p to p + 15 of existing rows, and rows p to p + 15 of dst.
+                unsafe { blocks_f32::<4>(&rows, p, dst.add(p * dst_row + first), dst_row) };
+            }
+            for p in (lines..whole).step_by(4) {
                 // SAFETY: elements p to p + 3 of existing rows, and rows p to p + 3 of dst.
-                unsafe {
-                    let four = [0, 1, 2, 3].map(|i| {
-                        lanes([rows[i], rows[4 + i], rows[8 + i], rows[12 + i]].map(|r| r.add(p)))
-                    });
-                    let columns = transposed_f32(four);
-                    for (j, column) in columns.into_iter().enumerate() {
-                        _mm512_storeu_ps(dst.add((p + j) * dst_row + first), column);
-                    }
-                }
+                unsafe { blocks_f32::<1>(&rows, p, dst.add(p * dst_row + first), dst_row) };
             }
             // SAFETY: as above, one element at a time.
             unsafe { rest(&rows, whole..k, dst.add(first), dst_row) };
+        }
+    }
+
+    /// `N` blocks side by side.
+    ///
+    /// # Safety
+    /// `4 N` elements at `p` of each row are readable, and as many rows of dst writable.
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    unsafe fn blocks_f32<const N: usize>(
+        rows: &[*const f32; 16],
+        p: usize,
+        dst: *mut f32,
+        dst_row: usize,
+    ) {
+        // SAFETY: by the caller's promise; the loads and stores need no alignment.
+        unsafe {
+            let mut lanes = [[_mm512_setzero_ps(); N]; 4];
+            macro_rules! fill {
+                ($lane:literal, $mask:literal) => {
+                    for (i, blocks) in lanes.iter_mut().enumerate() {
+                        let row = rows[4 * $lane + i].add(p);
+                        for (block, lanes) in blocks.iter_mut().enumerate() {
+                            let four = _mm_loadu_ps(row.add(4 * block));
+                            *lanes = _mm512_mask_broadcast_f32x4(*lanes, $mask, four);
+                        }
+                    }
+                };
+            }
+            fill!(0, 0x000f);
+            fill!(1, 0x00f0);
+            fill!(2, 0x0f00);
+            fill!(3, 0xf000);
+            for block in 0..N {
+                let columns = transposed_f32(lanes.each_ref().map(|blocks| blocks[block]));
+                for (j, column) in columns.into_iter().enumerate() {
+                    _mm512_storeu_ps(dst.add((4 * block + j) * dst_row), column);
+                }
+            }
         }
     }
 
