@@ -132,10 +132,13 @@ impl<T, F: Fn(usize, &[u32; GROUP], &mut [T])> WithSimd for Groups<'_, T, F> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        // Opaque: the compiler would fold the shift of a product's low half into its constant, and
+        // then needs a multiplication of 64 bits, three times as slow.
+        let multipliers = std::hint::black_box(MULTIPLIERS).map(|m| simd.splat_u32s(m));
         let mut words = [0; GROUP];
         for (i, out) in self.out.chunks_mut(GROUP).enumerate() {
             let first = self.first + i * GROUP;
-            group_words(simd, (first / GROUP) as u64, self.key, &mut words);
+            group_words(simd, (first / GROUP) as u64, (self.key, multipliers), &mut words);
             (self.fill)(first, &words, out);
         }
     }
@@ -143,7 +146,12 @@ impl<T, F: Fn(usize, &[u32; GROUP], &mut [T])> WithSimd for Groups<'_, T, F> {
 
 /// The words of the 64 elements of a group.
 #[inline(always)]
-fn group_words<S: Simd>(simd: S, group: u64, key: [u32; 2], words: &mut [u32; GROUP]) {
+fn group_words<S: Simd>(
+    simd: S,
+    group: u64,
+    (key, multipliers): ([u32; 2], [S::u32s; 2]),
+    words: &mut [u32; GROUP],
+) {
     const LANES: [u32; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
     let counter = 16 * group;
     let low = simd.splat_u32s(counter as u32);
@@ -151,7 +159,8 @@ fn group_words<S: Simd>(simd: S, group: u64, key: [u32; 2], words: &mut [u32; GR
     let zero = simd.splat_u32s(0);
     let (lanes, _) = S::as_simd_u32s(&LANES);
     for (part, &lane) in lanes.iter().enumerate() {
-        let result = philox_lanes(simd, [simd.add_u32s(low, lane), high, zero, zero], key);
+        let counter = [simd.add_u32s(low, lane), high, zero, zero];
+        let result = philox_lanes(simd, counter, key, multipliers);
         for (words, result) in words.chunks_exact_mut(16).zip(result) {
             S::as_mut_simd_u32s(words).0[part] = result;
         }
@@ -183,8 +192,12 @@ fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 
 /// [`philox`] in every lane.
 #[inline(always)]
-fn philox_lanes<S: Simd>(simd: S, mut counter: [S::u32s; 4], mut key: [u32; 2]) -> [S::u32s; 4] {
-    let multipliers = [simd.splat_u32s(MULTIPLIERS[0]), simd.splat_u32s(MULTIPLIERS[1])];
+fn philox_lanes<S: Simd>(
+    simd: S,
+    mut counter: [S::u32s; 4],
+    mut key: [u32; 2],
+    multipliers: [S::u32s; 2],
+) -> [S::u32s; 4] {
     for _ in 0..ROUNDS {
         let (a_low, a_high) = simd.widening_mul_u32s(counter[0], multipliers[0]);
         let (b_low, b_high) = simd.widening_mul_u32s(counter[2], multipliers[1]);
