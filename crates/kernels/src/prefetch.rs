@@ -19,6 +19,19 @@ pub(crate) fn to_read<T>(address: *const T) {
     let _ = address;
 }
 
+/// [`to_read`], for what is needed so much later that it should stay out of the L1 cache.
+#[inline(always)]
+pub(crate) fn to_read_later<T>(address: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        // SAFETY: as for `to_read`.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(address.cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
+}
+
 /// Asks for the line at `address`, to be written. Any address will do.
 #[inline(always)]
 pub(crate) fn to_write<T>(address: *const T) {

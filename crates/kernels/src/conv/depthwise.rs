@@ -1,13 +1,37 @@
 //! Depthwise convolution: every channel by itself, channels in registers.
+//!
+//! ```text
+//! for each pass of a few lines of output places:       their lines stay in the L2 cache
+//!     for each register of channels, for each nine taps:
+//!         for each run of places that see the same taps:
+//!             multiply and add, with the taps' weights or sums in registers
+//! ```
+//!
+//! There is no padded copy of the image: a tap outside of it reads a line of zeros. The lines of the
+//! next pass are asked for on the way.
+
+use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
 use super::micro::load;
 use super::plan::Plan;
-use super::tile::{Source, Tile, Tiling};
 use crate::disjoint::Disjoint;
+use crate::prefetch::{to_read_later, to_write};
 use crate::simd::Vector;
 use crate::{Buffer, Float, arch, array, par, scratch};
+
+/// Taps that are summed at a time: those of a 3x3 kernel.
+const TAPS: usize = 9;
+
+/// Bytes of output places that a pass has.
+const PASS: usize = 64 << 10;
+
+/// How many tasks there should be, and blocks that have sums of their own.
+const TASKS: usize = 8;
+
+/// Lines of a task of the plan's sums, at most.
+const TASK_LINES: usize = 64;
 
 /// `y = bias +` the plan's sums, at the plan's places.
 pub(super) fn run<T: Float>(x: &[T], w: &[T], bias: Option<&[T]>, plan: &Plan, y: &mut [T]) {
@@ -21,14 +45,13 @@ pub(super) fn run<T: Float>(x: &[T], w: &[T], bias: Option<&[T]>, plan: &Plan, y
                 *weight = w[c * kernel + tap];
             }
         }
-        let by_tap = &*by_tap;
-        let tiling = Tiling::new::<T>(plan);
+        let (by_tap, lines) = (&*by_tap, Lines::new(plan, x, y.len()));
+        let per_task = lines.count.div_ceil(TASKS).min(TASK_LINES);
         let y = Disjoint::new(y);
-        par::for_each(tiling.tiles(plan), work(plan), |index| {
-            let tile = tiling.tile(plan, index);
-            tile.with_source(x, plan, |source| {
-                let places = Places::new(&tile, plan, &source, y.len());
-                arch::dispatch(Forward { places, w: by_tap, bias, y: &y });
+        par::for_each(lines.count.div_ceil(per_task), work(plan), |task| {
+            let range = task * per_task..lines.count.min((task + 1) * per_task);
+            lines.for_each_pass(range, |pass| {
+                arch::dispatch(Forward { pass, w: by_tap, bias, y: y.start() });
             });
         });
     });
@@ -39,61 +62,145 @@ fn work(plan: &Plan) -> usize {
     plan.places() * plan.in_channels * plan.taps() / 8
 }
 
-/// How far each tap lies from a place.
-fn offsets(plan: &Plan, strides: [usize; 3]) -> Vec<usize> {
-    let steps = [0, 1, 2].map(|at| strides[at] * plan.axes[at].dilation);
-    let [a, b, c] = plan.axes.map(|axis| axis.taps);
-    (0..a * b * c)
-        .map(|tap| tap / (b * c) * steps[0] + tap / c % b * steps[1] + tap % c * steps[2])
-        .collect()
-}
-
-/// The places of a tile.
-struct Places<'a, T> {
+/// The lines of output places of a plan, along its innermost axis, and the lines that they read.
+struct Lines<'a, T> {
     x: &'a [T],
-    /// Positions in `x`, and in the output.
-    places: Vec<[usize; 2]>,
-    offsets: Vec<usize>,
-    channels: usize,
+    plan: &'a Plan,
+    count: usize,
+    /// Places of the taps in the kernel.
+    taps: Vec<[usize; 3]>,
+    /// Places of a line of which no tap lies outside of the image's line.
+    inner: Range<usize>,
 }
 
-impl<'a, T: Float> Places<'a, T> {
+impl<'a, T: Float> Lines<'a, T> {
     /// For an output of `len` elements.
-    fn new(tile: &Tile, plan: &Plan, source: &Source<'a, T>, len: usize) -> Self {
-        let offsets = offsets(plan, source.strides);
-        let mut places = Vec::with_capacity(tile.len());
-        let layout = (source.image, source.strides);
-        tile.for_each_place(plan, layout, |from, to| places.push([from, to]));
-        let channels = plan.in_channels;
-        let furthest = |at: usize| places.iter().map(|place| place[at]).max().unwrap_or(0);
-        let reach = offsets.iter().max().copied().unwrap_or(0) + channels;
-        assert!(furthest(0) + reach <= source.data.len(), "conv: the image is too short");
-        assert!(furthest(1) + channels <= len, "conv: the output is too short");
-        Places { x: source.data, places, offsets, channels }
+    fn new(plan: &'a Plan, x: &'a [T], len: usize) -> Self {
+        let [a, b, c] = &plan.axes;
+        let input: usize = plan.axes.iter().map(|axis| axis.input).product();
+        let output: usize = plan.axes.iter().map(|axis| axis.output).product();
+        let images = plan.batch * plan.in_channels;
+        assert!(x.len() == images * input && len == images * output, "conv: needs whole images");
+        let first = c.pad.max(0) as usize;
+        let reach = c.input as isize + c.pad - ((c.taps - 1) * c.dilation) as isize;
+        let end = c.count.min((reach.max(0) as usize).div_ceil(c.stride));
+        let first = first.div_ceil(c.stride).min(end);
+        let tap = |tap| [tap / (b.taps * c.taps), tap / c.taps % b.taps, tap % c.taps];
+        let taps = (0..plan.taps()).map(tap).collect();
+        Lines { x, plan, count: plan.batch * a.count * b.count, taps, inner: first..end }
     }
 
-    /// From a place to some of its taps; where there are fewer, the last one again.
-    #[inline(always)]
-    fn taps(&self, first: usize, channel: usize) -> [*const T; TAPS] {
-        let last = self.offsets.len() - 1;
-        array::from_fn(
-            #[inline(always)]
-            |i| self.x.as_ptr().wrapping_add(self.offsets[last.min(first + i)] + channel),
-        )
+    /// Image, and places along the outer axes, of a line.
+    fn line(&self, line: usize) -> [usize; 3] {
+        let [a, b, _] = &self.plan.axes;
+        [line / (a.count * b.count), line / b.count % a.count, line % b.count]
+    }
+
+    /// Where place `k` of a line is in the output.
+    fn output(&self, [n, i, j]: [usize; 3], k: usize) -> usize {
+        let [a, b, c] = &self.plan.axes;
+        let row = (n * a.output + a.out_first + i * a.out_step) * b.output;
+        let place = (row + b.out_first + j * b.out_step) * c.output + c.out_first + k * c.out_step;
+        place * self.plan.in_channels
+    }
+
+    /// Where a tap of place `k` of a line is in the image, and whether it is inside.
+    fn input(&self, [n, i, j]: [usize; 3], k: usize, tap: usize) -> (isize, bool) {
+        let (mut position, mut is_inside) = (n as isize, true);
+        for ((axis, place), tap) in self.plan.axes.iter().zip([i, j, k]).zip(self.taps[tap]) {
+            let at = (place * axis.stride + tap * axis.dilation) as isize - axis.pad;
+            is_inside &= (0..axis.input as isize).contains(&at);
+            position = position * axis.input as isize + at;
+        }
+        (position * self.plan.in_channels as isize, is_inside)
+    }
+
+    /// Elements from one place of a line to the next, in the image and in the output.
+    fn steps(&self) -> [usize; 2] {
+        let c = &self.plan.axes[2];
+        [c.stride * self.plan.in_channels, c.out_step * self.plan.in_channels]
+    }
+
+    /// Calls `body` with some lines after the other.
+    fn for_each_pass(&self, lines: Range<usize>, mut body: impl FnMut(&Pass<'_, T>)) {
+        let (channels, taps) = (self.plan.in_channels, self.taps.len());
+        let line = self.plan.axes[2].count * channels * size_of::<T>();
+        let per_pass = (PASS / line).max(1);
+        let zeros = (self.inner.len().max(1) - 1) * self.steps()[0] + channels;
+        scratch::with(zeros, |zeros: &mut [T]| {
+            zeros.fill(T::ZERO);
+            for first in lines.clone().step_by(per_pass) {
+                let end = lines.end.min(first + per_pass);
+                let groups = (0..taps).step_by(TAPS).map(|tap| {
+                    (first..end).flat_map(|line| self.runs(self.line(line), tap, zeros)).collect()
+                });
+                // The first line that this pass does not read.
+                let line = self.line(end);
+                let next = self.input(line, 0, taps - 1).0;
+                body(&Pass {
+                    groups: groups.collect(),
+                    taps,
+                    channels,
+                    steps: self.steps(),
+                    image: std::marker::PhantomData,
+                    next: (self.x.as_ptr().wrapping_offset(next), self.output(line, 0)),
+                });
+            }
+        });
+    }
+
+    /// The runs of a line, with the taps from `first` on.
+    fn runs(&self, line: [usize; 3], first: usize, zeros: &[T]) -> impl Iterator<Item = Run<T>> {
+        let Range { start, end } = self.inner;
+        let count = self.plan.axes[2].count;
+        let single = |k: usize| k..k + 1;
+        let inner = (!self.inner.is_empty()).then_some(start..end);
+        let places = (0..start).map(single).chain(inner).chain((end..count).map(single));
+        places.map(move |places| {
+            let taps = std::array::from_fn(|i| {
+                // Where there are fewer taps, the last one again.
+                let tap = (first + i).min(self.taps.len() - 1);
+                let (position, is_inside) = self.input(line, places.start, tap);
+                if !is_inside {
+                    return zeros.as_ptr();
+                }
+                let reach = (places.len() - 1) * self.steps()[0] + self.plan.in_channels;
+                assert!(position as usize + reach <= self.x.len(), "conv: the image is too short");
+                self.x.as_ptr().wrapping_offset(position)
+            });
+            Run { taps, to: self.output(line, places.start), len: places.len() }
+        })
     }
 }
 
-/// Taps that are summed at a time: those of a 3x3 kernel.
-const TAPS: usize = 9;
+/// Neighbouring places of a line that see the same taps.
+struct Run<T> {
+    /// The taps of the first place, which are all there for all channels and places.
+    taps: [*const T; TAPS],
+    /// Where the first place is in the output.
+    to: usize,
+    len: usize,
+}
 
-/// The sums of a tile's places: taps over taps, register by register of channels, so that the
-/// weights of a register stay where they are.
+/// Some lines: for every [`TAPS`] taps, their runs.
+struct Pass<'a, T> {
+    groups: Vec<Vec<Run<T>>>,
+    taps: usize,
+    channels: usize,
+    /// Elements from one place to the next, in the image and in the output.
+    steps: [usize; 2],
+    /// What the next pass reads of the image and reads or writes of the output starts there.
+    next: (*const T, usize),
+    image: std::marker::PhantomData<&'a [T]>,
+}
+
+/// The sums of a pass's places: the weights of a register of channels stay where they are.
 struct Forward<'a, T> {
-    places: Places<'a, T>,
+    pass: &'a Pass<'a, T>,
     /// `(taps, channels)`
     w: &'a [T],
     bias: Option<&'a [T]>,
-    y: &'a Disjoint<'a, T>,
+    y: *mut T,
 }
 
 impl<T: Float> WithSimd for Forward<'_, T> {
@@ -101,16 +208,16 @@ impl<T: Float> WithSimd for Forward<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Forward { places, w, bias, y } = self;
-        let (channels, lanes) = (places.channels, T::lanes::<S>());
+        let Forward { pass, w, bias, y } = self;
+        let (channels, lanes) = (pass.channels, T::lanes::<S>());
         let zero = Vector::splat(simd, T::ZERO);
+        let mut ahead = Ahead::new(pass, y);
         for channel in (0..channels).step_by(lanes) {
             let len = lanes.min(channels - channel);
             let bias = bias.map_or(zero, |bias| Vector::load(simd, &bias[channel..channel + len]));
-            for first in (0..places.offsets.len()).step_by(TAPS) {
-                let count = TAPS.min(places.offsets.len() - first);
-                let is_full = count == TAPS;
-                let taps = places.taps(first, channel);
+            for (group, runs) in pass.groups.iter().enumerate() {
+                let first = group * TAPS;
+                let count = TAPS.min(pass.taps - first);
                 let w: [Vector<T, S>; TAPS] = array::from_fn(
                     #[inline(always)]
                     |i| match i < count {
@@ -118,21 +225,65 @@ impl<T: Float> WithSimd for Forward<'_, T> {
                         false => zero,
                     },
                 );
-                for &[from, to] in &places.places {
-                    // SAFETY: every place belongs to one tile, and every tile to one task.
-                    let y = unsafe { y.range(to + channel..to + channel + len) };
-                    let mut sum = if first == 0 { bias } else { Vector::load(simd, y) };
-                    let mut i = 0;
-                    while i < if is_full { TAPS } else { count } {
-                        // SAFETY: `Places::new` checked that every tap of every place is there.
-                        let x = unsafe { some(simd, taps[i].wrapping_add(from), len) };
-                        sum = x.mul_add(w[i], sum);
-                        i += 1;
+                for run in runs {
+                    let taps = run.taps(channel);
+                    for k in 0..run.len {
+                        if group == 0 {
+                            ahead.ask(lanes, to_write);
+                        }
+                        let y = y.wrapping_add(run.to + channel + k * pass.steps[1]);
+                        // SAFETY: places of the plan are in the output; every place belongs to one
+                        // line, every line to one pass and one task.
+                        let y = unsafe { std::slice::from_raw_parts_mut(y, len) };
+                        let mut sum = if first == 0 { bias } else { Vector::load(simd, y) };
+                        let mut i = 0;
+                        while i < if count == TAPS { TAPS } else { count } {
+                            // SAFETY: `Run` says that they are there.
+                            let x =
+                                unsafe { some(simd, taps[i].wrapping_add(k * pass.steps[0]), len) };
+                            sum = x.mul_add(w[i], sum);
+                            i += 1;
+                        }
+                        sum.store(y);
                     }
-                    sum.store(y);
                 }
             }
         }
+    }
+}
+
+impl<T: Float> Run<T> {
+    #[inline(always)]
+    fn taps(&self, channel: usize) -> [*const T; TAPS] {
+        array::map(
+            self.taps,
+            #[inline(always)]
+            |tap| tap.wrapping_add(channel),
+        )
+    }
+}
+
+/// Asks for the lines of the next pass, a register for each place and register of channels.
+struct Ahead<T> {
+    x: *const T,
+    y: *const T,
+}
+
+impl<T: Float> Ahead<T> {
+    #[inline(always)]
+    fn new(pass: &Pass<'_, T>, y: *const T) -> Self {
+        Ahead { x: pass.next.0, y: y.wrapping_add(pass.next.1) }
+    }
+
+    #[inline(always)]
+    fn ask(&mut self, lanes: usize, ask_y: impl Fn(*const T)) {
+        if lanes * size_of::<T>() < 32 {
+            // Short registers would ask for the same line again and again.
+            return;
+        }
+        to_read_later(self.x);
+        ask_y(self.y);
+        (self.x, self.y) = (self.x.wrapping_add(lanes), self.y.wrapping_add(lanes));
     }
 }
 
@@ -151,28 +302,21 @@ unsafe fn some<T: Float, S: Simd>(simd: S, from: *const T, len: usize) -> Vector
     }
 }
 
-/// How many blocks of tiles have sums of their own.
-const BLOCKS: usize = 8;
-
 /// `dw`: the sums over all places of the plan.
 pub(super) fn weight<T: Float>(x: &[T], dy: &[T], plan: &Plan, dw: &mut [T]) {
     let (channels, taps) = (plan.in_channels, plan.taps());
     let len = channels * taps;
-    let tiling = Tiling::new::<T>(plan);
-    let tiles = tiling.tiles(plan);
-    let per_block = tiles.div_ceil(BLOCKS);
-    let blocks = tiles.div_ceil(per_block);
+    let lines = Lines::new(plan, x, dy.len());
+    let per_block = lines.count.div_ceil(TASKS);
+    let blocks = lines.count.div_ceil(per_block);
     // (blocks, taps, channels)
     let mut partials = Buffer::unspecified(blocks * len);
     par::chunks_mut(&mut partials, len, work(plan), |block, sums| {
         sums.fill(T::ZERO);
-        for index in block * per_block..tiles.min((block + 1) * per_block) {
-            let tile = tiling.tile(plan, index);
-            tile.with_source(x, plan, |source| {
-                let places = Places::new(&tile, plan, &source, dy.len());
-                arch::dispatch(AddTile { places, dy, sums });
-            });
-        }
+        let range = block * per_block..lines.count.min((block + 1) * per_block);
+        lines.for_each_pass(range, |pass| {
+            arch::dispatch(AddPass { pass, dy: dy.as_ptr(), sums });
+        });
     });
     let (first, others) = partials.split_at_mut(len);
     for other in others.chunks_exact(len) {
@@ -185,42 +329,49 @@ pub(super) fn weight<T: Float>(x: &[T], dy: &[T], plan: &Plan, dw: &mut [T]) {
     }
 }
 
-/// Adds a tile's terms to the sums of all taps.
-struct AddTile<'a, T> {
-    places: Places<'a, T>,
-    dy: &'a [T],
+/// Adds a pass's terms to the sums of all taps.
+struct AddPass<'a, T> {
+    pass: &'a Pass<'a, T>,
+    dy: *const T,
     /// `(taps, channels)`
     sums: &'a mut [T],
 }
 
-impl<T: Float> WithSimd for AddTile<'_, T> {
+impl<T: Float> WithSimd for AddPass<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let AddTile { places, dy, sums } = self;
-        let (channels, lanes) = (places.channels, T::lanes::<S>());
+        let AddPass { pass, dy, sums } = self;
+        let (channels, lanes) = (pass.channels, T::lanes::<S>());
+        let mut ahead = Ahead::new(pass, dy);
         for channel in (0..channels).step_by(lanes) {
             let len = lanes.min(channels - channel);
-            for first in (0..places.offsets.len()).step_by(TAPS) {
-                let taps = places.taps(first, channel);
+            for (group, runs) in pass.groups.iter().enumerate() {
                 let mut totals = [Vector::splat(simd, T::ZERO); TAPS];
-                for &[from, to] in &places.places {
-                    // SAFETY: `Places::new` checked that every place is in `dy`.
-                    let dy = unsafe { some(simd, dy.as_ptr().wrapping_add(to + channel), len) };
-                    let mut i = 0;
-                    while i < TAPS {
-                        // SAFETY: it also checked that every tap of every place is there.
-                        let x = unsafe { some(simd, taps[i].wrapping_add(from), len) };
-                        totals[i] = x.mul_add(dy, totals[i]);
-                        i += 1;
+                for run in runs {
+                    let taps = run.taps(channel);
+                    for k in 0..run.len {
+                        if group == 0 {
+                            ahead.ask(lanes, to_read_later);
+                        }
+                        let dy = dy.wrapping_add(run.to + channel + k * pass.steps[1]);
+                        // SAFETY: places of the plan are in the output, and so in `dy`.
+                        let dy = unsafe { some(simd, dy, len) };
+                        let mut i = 0;
+                        while i < TAPS {
+                            // SAFETY: `Run` says that they are there.
+                            let x =
+                                unsafe { some(simd, taps[i].wrapping_add(k * pass.steps[0]), len) };
+                            totals[i] = x.mul_add(dy, totals[i]);
+                            i += 1;
+                        }
                     }
                 }
-                for (i, total) in totals.into_iter().enumerate() {
-                    if first + i < places.offsets.len() {
-                        let sums = &mut sums[(first + i) * channels + channel..][..len];
-                        (Vector::load(simd, sums) + total).store(sums);
-                    }
+                let sums = sums[group * TAPS * channels..].chunks_mut(channels);
+                for (total, sums) in totals.into_iter().zip(sums) {
+                    let sums = &mut sums[channel..channel + len];
+                    (Vector::load(simd, sums) + total).store(sums);
                 }
             }
         }

@@ -5,15 +5,19 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::columns::columns;
-use super::micro::{self, Call, Finish, NV, Run, places_max};
+use super::micro::{self, Call, NV, Run, places_max};
 use super::plan::Plan;
 use super::tile::{Source, Tile, Tiling};
 use crate::disjoint::Disjoint;
-use crate::simd::Vector;
 use crate::{Buffer, Float, arch, par, scratch};
 
-/// Elements of a chunk's runs: a chunk of a panel stays in the L1 cache for all places of a tile.
-const CHUNK: usize = 192;
+/// Elements of a chunk's runs, at most: a chunk of a panel stays in the L1 cache for all places of a
+/// tile.
+const CHUNK: usize = 256;
+
+/// Registers of panels that are used for some places before the next ones: 40 KiB with AVX-512, 20
+/// with AVX2. Where the sums are short, the output's lines are then written in order.
+const REGISTERS: usize = 640;
 
 /// How many tasks there should be, so that threads find work.
 const TASKS: usize = 8;
@@ -148,40 +152,50 @@ impl<T: Float> Places<'_, T> {
         let mut places = Vec::with_capacity(self.tile.len());
         let source = (self.source.image, self.source.strides);
         self.tile.for_each_place(plan, source, |from, to| places.push([from, to]));
-        let chunks = chunks(&runs(plan, self.source.strides), CHUNK);
+        let parts = panels.rows.div_ceil(CHUNK);
+        let chunks = chunks(&runs(plan, self.source.strides), panels.rows.div_ceil(parts));
         let reach = chunks.iter().flatten().map(|run| run.offset + run.len).max();
         let furthest = places.iter().map(|place| place[0]).max();
         let (c, o) = plan.group_channels();
         let end = reach.unwrap_or(0) + furthest.unwrap_or(0) + (plan.groups - 1) * c;
         assert!(end <= self.source.data.len(), "conv: a place reads outside of the image");
+        let last = places.iter().map(|place| place[1]).max().unwrap_or(0);
+        assert!(last + plan.out_channels <= y.len(), "conv: a place lies outside of the output");
+        let longest = chunks.iter().map(|runs| len(runs)).max().unwrap_or(1);
+        let together = (REGISTERS / (NV * longest)).max(1);
         for group in 0..plan.groups {
-            for panel in self.part.clone() {
-                let (outputs, width) = (panels.columns(panel), panels.width(panel));
-                let first = group * o + outputs.start;
-                let mut start = panels.start(group, panel);
-                for (at, runs) in chunks.iter().enumerate() {
-                    let rows: usize = runs.iter().map(|run| run.len).sum();
-                    let is_last = at + 1 == chunks.len();
-                    let bias = bias.filter(|_| is_last);
+            for first in self.part.clone().step_by(together) {
+                let part = first..self.part.end.min(first + together);
+                let mut row = 0;
+                for runs in &chunks {
+                    let rows = len(runs);
+                    let panel = |panel: usize| {
+                        let start = panels.start(group, panel) + row * panels.width(panel);
+                        let outputs = panels.columns(panel);
+                        let first = group * o + outputs.start;
+                        Panel {
+                            rows: &packed[start..start + rows * panels.width(panel)],
+                            bias: bias.filter(|_| row == 0).map(|b| &b[first..][..outputs.len()]),
+                            y: y.start().wrapping_add(first),
+                            cols: outputs.len(),
+                        }
+                    };
                     arch::dispatch(Chunk {
                         x: &self.source.data[group * c..],
                         places: &places,
                         runs,
-                        panel: &packed[start..start + rows * width],
-                        wide: width > panels.lanes,
-                        finish: Store {
-                            y,
-                            first,
-                            cols: outputs.len(),
-                            bias: bias.map(|bias| &bias[first..first + outputs.len()]),
-                            adds: at > 0,
-                        },
+                        panels: &part.clone().map(panel).collect::<Vec<_>>(),
+                        adds: row > 0,
                     });
-                    start += rows * width;
+                    row += rows;
                 }
             }
         }
     }
+}
+
+fn len(runs: &[Run]) -> usize {
+    runs.iter().map(|run| run.len).sum()
 }
 
 /// The runs of a group's input channels that a place reads, from its position on.
@@ -228,14 +242,22 @@ fn chunks(runs: &[Run], max: usize) -> Vec<Vec<Run>> {
     chunks
 }
 
-/// One chunk of one panel, for all places of a tile.
+/// One chunk of some panels, for all places of a tile.
 struct Chunk<'a, T> {
     x: &'a [T],
     places: &'a [[usize; 2]],
     runs: &'a [Run],
-    panel: &'a [T],
-    wide: bool,
-    finish: Store<'a, T>,
+    panels: &'a [Panel<'a, T>],
+    /// Whether the sums are added to the output.
+    adds: bool,
+}
+
+/// A panel's rows for a chunk, and its output channels.
+struct Panel<'a, T> {
+    rows: &'a [T],
+    bias: Option<&'a [T]>,
+    y: *mut T,
+    cols: usize,
 }
 
 impl<T: Float> WithSimd for Chunk<'_, T> {
@@ -243,44 +265,16 @@ impl<T: Float> WithSimd for Chunk<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let mut finish = self.finish;
+        let Chunk { x, runs, adds, .. } = self;
         for places in self.places.chunks(places_max::<S>()) {
-            let (x, runs, panel, wide) = (self.x, self.runs, self.panel, self.wide);
-            // SAFETY: `Places::run` checked that the furthest run of the furthest place lies in
-            // the image, and cut the panel to a row for each element of the runs.
-            unsafe {
-                micro::run(simd, Call { x, places, runs, panel, wide }, &mut finish);
+            for &Panel { rows: panel, bias, y, cols } in self.panels {
+                let call = Call { x, places, runs, panel, cols, bias, y, adds };
+                // SAFETY: `Places::run` checked that the furthest run of the furthest place lies in
+                // the image and all output channels of the furthest place in the output, and cut
+                // the panels to a row for each element of the runs. Places are disjoint between
+                // tiles, columns between panels, and one task has both.
+                unsafe { micro::run(simd, call) };
             }
         }
-    }
-}
-
-/// Writes sums to the output: over what is there or added to it, with the bias at last.
-struct Store<'a, T> {
-    y: &'a Disjoint<'a, T>,
-    /// The first output channel, and how many.
-    first: usize,
-    cols: usize,
-    bias: Option<&'a [T]>,
-    adds: bool,
-}
-
-impl<T: Float> Finish<T> for Store<'_, T> {
-    #[inline(always)]
-    fn finish<S: Simd>(&mut self, simd: S, position: usize, register: usize, sum: Vector<T, S>) {
-        let lanes = T::lanes::<S>();
-        let from = register * lanes;
-        let cols = lanes.min(self.cols - from);
-        let start = position + self.first + from;
-        // SAFETY: places are disjoint between tiles, columns between panels, and one task has both.
-        let y = unsafe { self.y.range(start..start + cols) };
-        let mut sum = sum;
-        if self.adds {
-            sum = Vector::load(simd, y) + sum;
-        }
-        if let Some(bias) = self.bias {
-            sum += Vector::load(simd, &bias[from..from + cols]);
-        }
-        sum.store(y);
     }
 }

@@ -16,6 +16,7 @@
 use pulp::{Simd, WithSimd};
 
 use crate::Float;
+use crate::prefetch::to_read_later;
 use crate::simd::Vector;
 
 /// A run of neighbouring elements at an offset from a place.
@@ -42,33 +43,29 @@ pub(super) struct Call<'a, T> {
     pub(super) runs: &'a [Run],
     /// The panel: a row of registers for each element of the runs.
     pub(super) panel: &'a [T],
-    /// Registers of a row of the panel.
-    pub(super) wide: bool,
+    /// Output channels of the panel, and what their sums start from unless that is zero.
+    pub(super) cols: usize,
+    pub(super) bias: Option<&'a [T]>,
+    /// The panel's first output channel of the place at position 0.
+    pub(super) y: *mut T,
+    /// Whether sums are added to what is there.
+    pub(super) adds: bool,
 }
 
-/// What becomes of a place's sums, a register at a time.
-pub(super) trait Finish<T: Float> {
-    /// Takes the sums of output channels `lanes * register ..` of the place at `position`.
-    fn finish<S: Simd>(&mut self, simd: S, position: usize, register: usize, sum: Vector<T, S>);
-}
-
-/// Sums all runs for some places and hands the sums over.
+/// Sums all runs for some places and writes the sums to the output.
 ///
 /// # Safety
-/// Every run of every place lies in `x`, and the panel has a row for each element of the runs.
+/// - Every run of every place lies in `x`, and the panel has a row for each element of the runs.
+/// - From the output's position of every place on there are `cols` elements, for us alone.
 #[inline(always)]
-pub(super) unsafe fn run<T: Float, S: Simd>(
-    simd: S,
-    call: Call<'_, T>,
-    finish: &mut impl Finish<T>,
-) {
+pub(super) unsafe fn run<T: Float, S: Simd>(simd: S, call: Call<'_, T>) {
     macro_rules! sized {
         ($few:literal, $many:literal) => {
-            match (call.places.len() > $few, call.wide) {
-                (false, false) => simd.vectorize(Sized::<T, _, $few, 1>(call, finish)),
-                (false, true) => simd.vectorize(Sized::<T, _, $few, 2>(call, finish)),
-                (true, false) => simd.vectorize(Sized::<T, _, $many, 1>(call, finish)),
-                (true, true) => simd.vectorize(Sized::<T, _, $many, 2>(call, finish)),
+            match (call.places.len() > $few, call.cols > T::lanes::<S>()) {
+                (false, false) => simd.vectorize(Sized::<T, $few, 1>(call)),
+                (false, true) => simd.vectorize(Sized::<T, $few, 2>(call)),
+                (true, false) => simd.vectorize(Sized::<T, $many, 1>(call)),
+                (true, true) => simd.vectorize(Sized::<T, $many, 2>(call)),
             }
         };
     }
@@ -80,21 +77,56 @@ pub(super) unsafe fn run<T: Float, S: Simd>(
 
 /// A call, made only by [`run`] under its promises: a function of its own for each size, so that
 /// each has its registers to itself.
-struct Sized<'a, 'f, T, F, const MR: usize, const NV: usize>(Call<'a, T>, &'f mut F);
+struct Sized<'a, T, const MR: usize, const NV: usize>(Call<'a, T>);
 
-impl<T: Float, F: Finish<T>, const MR: usize, const NV: usize> WithSimd
-    for Sized<'_, '_, T, F, MR, NV>
-{
+impl<T: Float, const MR: usize, const NV: usize> WithSimd for Sized<'_, T, MR, NV> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Sized(call, finish) = self;
+        let call = self.0;
         // SAFETY: by the promises of `run`.
-        let sums = unsafe { multiply::<T, S, MR, NV>(simd, &call) };
+        unsafe {
+            let sums = multiply::<T, S, MR, NV>(simd, &call);
+            write::<T, S, MR, NV>(simd, &call, sums);
+        }
+    }
+}
+
+/// # Safety
+/// As [`run`].
+#[inline(always)]
+unsafe fn write<T: Float, S: Simd, const MR: usize, const NV: usize>(
+    simd: S,
+    call: &Call<'_, T>,
+    sums: [[Vector<T, S>; NV]; MR],
+) {
+    let lanes = T::lanes::<S>();
+    if call.cols < NV * lanes {
         for (place, sums) in call.places.iter().zip(sums) {
-            for (register, sum) in sums.into_iter().enumerate() {
-                finish.finish(simd, place[1], register, sum);
+            for (j, sum) in sums.into_iter().enumerate() {
+                let from = call.y.wrapping_add(place[1] + j * lanes);
+                // SAFETY: `cols` elements are there for us alone.
+                let y = unsafe {
+                    std::slice::from_raw_parts_mut(from, lanes.min(call.cols - j * lanes))
+                };
+                let sum = if call.adds { Vector::load(simd, y) + sum } else { sum };
+                sum.store(y);
+            }
+        }
+        return;
+    }
+    // All rows by constant indices: sums whose address is taken would live in memory.
+    for (i, sums) in sums.into_iter().enumerate() {
+        if i >= call.places.len() {
+            break;
+        }
+        for (j, sum) in sums.into_iter().enumerate() {
+            let y = call.y.wrapping_add(call.places[i][1] + j * lanes);
+            // SAFETY: whole registers are there for us alone.
+            unsafe {
+                let sum = if call.adds { load(simd, y) + sum } else { sum };
+                y.cast::<T::Lanes<S>>().write_unaligned(sum.lanes);
             }
         }
     }
@@ -107,8 +139,14 @@ unsafe fn multiply<T: Float, S: Simd, const MR: usize, const NV: usize>(
     simd: S,
     call: &Call<'_, T>,
 ) -> [[Vector<T, S>; NV]; MR] {
-    let mut sums = [[Vector::splat(simd, T::ZERO); NV]; MR];
     let lanes = T::lanes::<S>();
+    let mut start = [Vector::splat(simd, T::ZERO); NV];
+    if let Some(bias) = call.bias {
+        for (j, start) in start.iter_mut().enumerate() {
+            *start = Vector::load(simd, &bias[j * lanes..call.cols.min((j + 1) * lanes)]);
+        }
+    }
+    let mut sums = [start; MR];
     let last = call.places.len() - 1;
     // Where there are fewer places, the last one is summed again, and dropped.
     let places: [*const T; MR] =
@@ -147,14 +185,16 @@ pub(super) unsafe fn load<T: Float, S: Simd>(simd: S, from: *const T) -> Vector<
 #[derive(Clone, Copy)]
 pub(super) struct Outer<'a, T> {
     pub(super) x: &'a [T],
-    pub(super) dy: &'a [T],
-    /// Positions of the places in `x`, and in `dy`.
+    /// Positions of the places in `x`.
     pub(super) places: &'a [[usize; 2]],
+    /// For each place two registers of output channels, or one where `cols` do not need more, and
+    /// the elements from one place to the next.
+    pub(super) dy: (&'a [T], usize),
+    /// What will be read after some calls, and elements of it for each place.
+    pub(super) ahead: (*const T, usize),
     /// From a place to what each row multiplies: as many as [`rows`] gave.
     pub(super) offsets: &'a [usize],
-    /// From a place to the first of the output channels.
-    pub(super) column: usize,
-    /// Output channels, at most two registers.
+    /// Output channels.
     pub(super) cols: usize,
 }
 
@@ -164,8 +204,8 @@ pub(super) const fn rows<S: Simd>(left: usize) -> usize {
     if left < max { left } else { max }
 }
 
-/// `dw[i * step + j] += Σ x[place + offsets[i]] dy[place + column + j]` over all places, for all
-/// rows `i` and `cols` output channels `j`.
+/// `dw[i * step + j] += Σ x[place + offsets[i]] dy[place][j]` over all places, for all rows `i` and
+/// `cols` output channels `j`.
 ///
 /// # Safety
 /// All elements lie in `x` and `dy`.
@@ -176,29 +216,12 @@ pub(super) unsafe fn outer<T: Float, S: Simd>(
     dw: &mut [T],
     step: usize,
 ) {
-    let lanes = T::lanes::<S>();
     macro_rules! sized {
         ($($rows:literal)*) => {
-            match (call.offsets.len(), call.cols == 2 * lanes) {
+            match (call.offsets.len(), call.cols > T::lanes::<S>()) {
                 $(
-                    (..=$rows, true) => {
-                        simd.vectorize(SizedOuter::<T, $rows, 2, true>(call, dw, step))
-                    }
-                    (..=$rows, false) => {
-                        for first in (0..call.cols).step_by(lanes) {
-                            let cols = lanes.min(call.cols - first);
-                            let (column, dw) = (call.column + first, &mut dw[first..]);
-                            let call = Outer { column, cols, ..call };
-                            match cols == lanes {
-                                true => simd.vectorize(
-                                    SizedOuter::<T, $rows, 1, true>(call, dw, step)
-                                ),
-                                false => simd.vectorize(
-                                    SizedOuter::<T, $rows, 1, false>(call, dw, step)
-                                ),
-                            }
-                        }
-                    }
+                    (..=$rows, true) => simd.vectorize(SizedOuter::<T, $rows, 2>(call, dw, step)),
+                    (..=$rows, false) => simd.vectorize(SizedOuter::<T, $rows, 1>(call, dw, step)),
                 )*
                 _ => unreachable!("the caller keeps to rows"),
             }
@@ -211,22 +234,16 @@ pub(super) unsafe fn outer<T: Float, S: Simd>(
 }
 
 /// A call, made only by [`outer`] under its promises.
-struct SizedOuter<'a, T, const MR: usize, const NV: usize, const FULL: bool>(
-    Outer<'a, T>,
-    &'a mut [T],
-    usize,
-);
+struct SizedOuter<'a, T, const MR: usize, const NV: usize>(Outer<'a, T>, &'a mut [T], usize);
 
-impl<T: Float, const MR: usize, const NV: usize, const FULL: bool> WithSimd
-    for SizedOuter<'_, T, MR, NV, FULL>
-{
+impl<T: Float, const MR: usize, const NV: usize> WithSimd for SizedOuter<'_, T, MR, NV> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let SizedOuter(call, dw, step) = self;
         // SAFETY: by the promises of `outer`.
-        let sums = unsafe { sum_places::<T, S, MR, NV, FULL>(simd, &call) };
+        let sums = unsafe { sum_places::<T, S, MR, NV>(simd, &call) };
         let lanes = T::lanes::<S>();
         for (i, sums) in sums.into_iter().enumerate().take(call.offsets.len()) {
             for (j, sum) in sums.into_iter().enumerate() {
@@ -241,7 +258,7 @@ impl<T: Float, const MR: usize, const NV: usize, const FULL: bool> WithSimd
 /// # Safety
 /// As [`outer`].
 #[inline(always)]
-unsafe fn sum_places<T: Float, S: Simd, const MR: usize, const NV: usize, const FULL: bool>(
+unsafe fn sum_places<T: Float, S: Simd, const MR: usize, const NV: usize>(
     simd: S,
     call: &Outer<'_, T>,
 ) -> [[Vector<T, S>; NV]; MR] {
@@ -251,19 +268,17 @@ unsafe fn sum_places<T: Float, S: Simd, const MR: usize, const NV: usize, const 
     let last = call.offsets.len() - 1;
     let rows: [*const T; MR] =
         std::array::from_fn(|i| call.x.as_ptr().wrapping_add(call.offsets[i.min(last)]));
-    let dy = call.dy.as_ptr().wrapping_add(call.column);
-    for &[from, to] in call.places {
+    let (mut dy, step) = (call.dy.0.as_ptr(), call.dy.1);
+    let (mut ahead, ahead_step) = call.ahead;
+    for &[from, _] in call.places {
+        to_read_later(ahead);
+        ahead = ahead.wrapping_add(ahead_step);
         let mut width = [Vector::splat(simd, T::ZERO); NV];
         for (j, register) in width.iter_mut().enumerate() {
-            let at = dy.wrapping_add(to + j * lanes);
-            // SAFETY: `cols` output channels of every place lie in `dy`.
-            *register = unsafe {
-                match FULL {
-                    true => load(simd, at),
-                    false => Vector::load(simd, std::slice::from_raw_parts(at, call.cols)),
-                }
-            };
+            // SAFETY: every place has NV registers in `dy`.
+            *register = unsafe { load(simd, dy.add(j * lanes)) };
         }
+        dy = dy.wrapping_add(step);
         for (sums, row) in sums.iter_mut().zip(rows) {
             // SAFETY: every row of every place lies in `x`.
             let x = Vector::splat(simd, unsafe { *row.wrapping_add(from) });

@@ -256,10 +256,7 @@ fn backward_weight<T: Float>(x: &[T], dy: &[T], conv: &Conv, dw: &mut [T]) {
     if conv.is_depthwise() {
         depthwise::weight(x, dy, &plan, dw);
     } else if plan.is_product() {
-        let (c, o) = (plan.in_channels, plan.out_channels);
-        let x = Matrix::row_major(x, plan.places(), c);
-        let dy = Matrix::row_major(dy, plan.places(), o).transposed();
-        gemm(dy, x, MatrixMut::row_major(dw, o, c), T::ONE, Accumulate::Replace, Epilogue::None);
+        weight::product(x, dy, &plan, dw);
     } else if let Some(form) = winograd_form::<T>(conv, &plan) {
         // SAFETY: there is a form for f32 only, so the slices get the types that they have.
         let (x, dy, dw) = unsafe { (same_type(x), same_type(dy), same_type(dw)) };

@@ -150,6 +150,17 @@ fn sizes_of_networks_equal_their_twins() {
         image(1, [3, 20], 1, square((40, 7, 2, 1), 3)),
         image(2, [70, 70], 70, square((17, 3, 2, 1), 1)),
         image(2, [48, 96], 3, square((8, 3, 1, 2), 2)),
+        // Few input channels by several panels, the last not full.
+        image(2, [3, 100], 1, square((13, 3, 1, 1), 1)),
+        // More than one chunk and panel.
+        image(1, [90, 75], 1, square((9, 3, 2, 1), 1)),
+        // A weight gradient in parts, with places left over.
+        image(3, [40, 24], 1, square((37, 1, 1, 1), 0)),
+        // More taps than are summed at a time; lines without a place that sees all taps.
+        image(2, [20, 20], 20, square((11, 5, 1, 2), 4)),
+        image(3, [33, 33], 33, square((3, 5, 1, 1), 2)),
+        // Several passes of lines.
+        image(2, [140, 140], 140, square((40, 3, 1, 1), 1)),
     ];
     on_each_isa(|_| {
         for conv in &cases {
@@ -164,7 +175,10 @@ fn threads_do_not_change_bits() {
     let plain = image(5, [40, 50], 1, [Window::ONE, window, window]);
     let depthwise = image(5, [40, 40], 40, [Window::ONE, window, window]);
     let winograd = image(16, [64, 144], 1, [Window::ONE, window, window]);
-    for conv in [plain, depthwise, winograd] {
+    let product = Window { output: 20, kernel: 1, pad: 0, ..window };
+    let product = image(11, [40, 50], 1, [Window::ONE, product, product]);
+    let few = image(5, [3, 40], 1, [Window::ONE, window, window]);
+    for conv in [plain, depthwise, winograd, product, few] {
         let x: Vec<f32> = values(conv.input_len(), 1);
         let w: Vec<f32> = values(conv.weight_len(), 2);
         let dy: Vec<f32> = values(conv.output_len(), 3);

@@ -10,6 +10,8 @@ use super::plan::Plan;
 use super::tile::{Source, Tile, Tiling};
 use crate::disjoint::Disjoint;
 use crate::gemm::transpose::transpose;
+use crate::gemm::{Accumulate, BatchAxis, Epilogue, Matrix, MatrixMut, gemm, gemm_batched};
+use crate::simd::Vector;
 use crate::{Buffer, Float, arch, par, scratch};
 
 /// Elements of all partial sums together.
@@ -21,9 +23,11 @@ const TASKS: usize = 8;
 /// Rows of the sums that belong to one task come in multiples of this.
 const ROWS: usize = 8;
 
-/// Places that are summed at a time: their gradients of two registers' output channels, and what a
-/// few rows multiply, stay in the L1 cache.
-const PLACES: usize = 128;
+/// Places that are summed at a time: their gradients of two registers' output channels stay in the
+/// L1 cache, for many rows brought together first because they may fall on each other in it.
+const PLACES: usize = 224;
+const PLACES_IN_PLACE: usize = 128;
+const ROWS_IN_PLACE: usize = 48;
 
 /// `dw`: the sums over all places of the plan, in PyTorch's layout.
 pub(super) fn run<T: Float>(x: &[T], dy: &[T], plan: &Plan, dw: &mut [T]) {
@@ -52,6 +56,40 @@ pub(super) fn run<T: Float>(x: &[T], dy: &[T], plan: &Plan, dw: &mut [T]) {
         }
     });
     combine(&mut partials, len, plan, dw);
+}
+
+/// Of a product that is cut: elements of its sums, at most, and places of a part, at least.
+const PART_SUMS_MAX: usize = 64 << 10;
+const PART_PLACES_MIN: usize = 512;
+
+/// `dw` of a 1x1 convolution: a product with a term for each place. Where its sums are few, the
+/// places are cut into parts, so that images are read once, in order.
+pub(super) fn product<T: Float>(x: &[T], dy: &[T], plan: &Plan, dw: &mut [T]) {
+    let (c, o, places) = (plan.in_channels, plan.out_channels, plan.places());
+    let factors = |first: usize, count: usize| {
+        let dy = Matrix::row_major(&dy[first * o..], count, o).transposed();
+        (dy, Matrix::row_major(&x[first * c..], count, c))
+    };
+    if dw.len() > PART_SUMS_MAX || places < TASKS * PART_PLACES_MIN {
+        let ((dy, x), to) = (factors(0, places), MatrixMut::row_major(dw, o, c));
+        return gemm(dy, x, to, T::ONE, Accumulate::Replace, Epilogue::None);
+    }
+    let (each, rest) = (places / TASKS, places % TASKS);
+    scratch::with(TASKS * dw.len(), |sums: &mut [T]| {
+        let (a_step, b_step) = ((each * o) as isize, (each * c) as isize);
+        let axis = BatchAxis { len: TASKS, a_step, b_step };
+        let (step, (dy, x)) = (dw.len(), factors(0, each));
+        let to = MatrixMut::row_major(sums, o, c);
+        gemm_batched(&[axis], dy, x, to, step, T::ONE, Accumulate::Replace, Epilogue::None);
+        let (dy, x) = factors(TASKS * each, rest);
+        let to = MatrixMut::row_major(sums, o, c);
+        gemm(dy, x, to, T::ONE, Accumulate::Add, Epilogue::None);
+        let (first, others) = sums.split_at(step);
+        dw.copy_from_slice(first);
+        for other in others.chunks_exact(step) {
+            dw.iter_mut().zip(other).for_each(|(sum, other)| *sum += *other);
+        }
+    });
 }
 
 /// Some rows of the sums `(taps and input channels, output channels)` of a block of tiles, one
@@ -94,7 +132,12 @@ impl<T: Float> Rows<'_, T> {
         assert!(furthest(1) + plan.out_channels <= self.dy.len(), "conv: dy is too short");
         let last = (plan.groups - 1) * channels;
         assert!(reach + last <= source.data.len(), "conv: the image is too short");
-        for places in places.chunks(PLACES) {
+        // Tiles are whole rows or images, so the places of an output that has no gaps follow each
+        // other.
+        let gaps = places.windows(2).any(|pair| pair[1][1] != pair[0][1] + plan.out_channels);
+        assert!(!gaps, "conv: needs an output without gaps");
+        let at_once = if offsets.len() > ROWS_IN_PLACE { PLACES } else { PLACES_IN_PLACE };
+        for places in places.chunks(at_once) {
             for group in 0..plan.groups {
                 arch::dispatch(Places {
                     x: &source.data[group * channels..],
@@ -102,6 +145,7 @@ impl<T: Float> Rows<'_, T> {
                     places,
                     offsets: &offsets,
                     column: group * o,
+                    step: plan.out_channels,
                     sums: self.sums(group),
                     cols: o,
                 });
@@ -117,6 +161,8 @@ struct Places<'a, T> {
     places: &'a [[usize; 2]],
     offsets: &'a [usize],
     column: usize,
+    /// Elements of `dy` from one place to the next.
+    step: usize,
     /// `(offsets, cols)`
     sums: &'a mut [T],
     cols: usize,
@@ -127,26 +173,55 @@ impl<T: Float> WithSimd for Places<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let width = NV * T::lanes::<S>();
-        for first in (0..self.cols).step_by(width) {
-            let mut row = 0;
-            while row < self.offsets.len() {
-                let rows = micro::rows::<S>(self.offsets.len() - row);
-                let call = Outer {
-                    x: self.x,
-                    dy: self.dy,
-                    places: self.places,
-                    offsets: &self.offsets[row..row + rows],
-                    column: self.column + first,
-                    cols: width.min(self.cols - first),
-                };
-                let sums = &mut self.sums[row * self.cols + first..];
-                // SAFETY: `Rows::add` checked that the furthest row of the furthest place lies in
-                // the image, and all output channels of the furthest place in `dy`.
-                unsafe { micro::outer(simd, call, sums, self.cols) };
-                row += rows;
-            }
-        }
+        let lanes = T::lanes::<S>();
+        let places = self.places.len();
+        // The next places' part of `dy` comes into the cache evenly.
+        let start = self.places[0][1] + places * self.step;
+        let mut ahead = self.dy.as_ptr().wrapping_add(start);
+        let calls = self.offsets.len().div_ceil(micro::rows::<S>(usize::MAX))
+            * self.cols.div_ceil(NV * lanes);
+        let ahead_step = self.step.div_ceil(calls);
+        scratch::inlined(
+            places * NV * lanes,
+            #[inline(always)]
+            |panel: &mut [T]| {
+                for first in (0..self.cols).step_by(NV * lanes) {
+                    let cols = (NV * lanes).min(self.cols - first);
+                    let width = cols.next_multiple_of(lanes);
+                    let from = self.places[0][1] + self.column + first;
+                    let mut dy = (&self.dy[from..], self.step);
+                    if cols < width || self.offsets.len() > ROWS_IN_PLACE {
+                        let rows = panel.chunks_exact_mut(width).take(places);
+                        for (p, row) in rows.enumerate() {
+                            let dy = &dy.0[p * self.step..][..cols];
+                            for (row, dy) in row.chunks_exact_mut(lanes).zip(dy.chunks(lanes)) {
+                                Vector::load(simd, dy).store(row);
+                            }
+                        }
+                        dy = (panel, width);
+                    }
+                    let mut row = 0;
+                    while row < self.offsets.len() {
+                        let rows = micro::rows::<S>(self.offsets.len() - row);
+                        let offsets = &self.offsets[row..row + rows];
+                        let call = Outer {
+                            x: self.x,
+                            places: self.places,
+                            dy,
+                            ahead: (ahead, ahead_step),
+                            offsets,
+                            cols,
+                        };
+                        let sums = &mut self.sums[row * self.cols + first..];
+                        // SAFETY: `Rows::add` checked that the furthest row of the furthest place
+                        // lies in the image, and all output channels of all places in `dy`.
+                        unsafe { micro::outer(simd, call, sums, self.cols) };
+                        row += rows;
+                        ahead = ahead.wrapping_add(places * ahead_step);
+                    }
+                }
+            },
+        );
     }
 }
 

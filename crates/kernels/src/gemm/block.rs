@@ -54,6 +54,10 @@ const A_STEP_FAR: usize = 600;
 /// Rows of A are packed for more columns than this; for fewer they are read in place.
 const A_IN_PLACE_COLS_MAX: usize = 208;
 
+/// Panels of A, read in place, that all panels of B see before the next: rows come from memory while
+/// the ones before them are multiplied.
+const A_BLOCK: usize = 4;
+
 /// How many uses a panel of B must have for a copy of it to pay.
 const B_USES_MIN: usize = 3;
 
@@ -215,6 +219,8 @@ struct Sizes {
     a_panels: usize,
     a_width: usize,
     a_packs: bool,
+    /// Panels that are multiplied with a block of B before the next ones.
+    a_block: usize,
     /// Rows in a panel; the first `a_longer` panels have one more.
     a_rows: usize,
     a_longer: usize,
@@ -241,11 +247,13 @@ impl Sizes {
             if in_panels { micro::rows_max::<T, S>() } else { micro::rows_in_place_max::<T, S>() };
         let a_panels = tile.m.div_ceil(a_rows);
         let (chunk, chunks) = chunks_of(tile.k);
+        let a_streams = !a_packs && tile.a_strides.1 == 1 && chunks == 1;
         Self {
             m: tile.m,
             k: tile.k,
             a_width: a_rows.next_multiple_of(8),
             a_panels,
+            a_block: if a_streams { A_BLOCK.min(a_panels) } else { a_panels },
             a_rows: tile.m / a_panels,
             a_longer: tile.m % a_panels,
             a_packs,
@@ -284,9 +292,15 @@ impl Sizes {
         if self.a_packs { self.span * self.a_chunk_len() } else { 0 }
     }
 
-    /// Elements of one panel of B.
+    /// Elements from one panel of B to the next, which come in the same place unless all of a block
+    /// are used again.
+    fn b_step(&self) -> usize {
+        if self.a_block < self.a_panels { self.b_width * self.chunk } else { 0 }
+    }
+
+    /// Elements of the panels of B that are kept.
     fn b_len(&self) -> usize {
-        self.b_width * self.chunk
+        self.b_width * self.chunk + (self.b_block - 1) * self.b_step()
     }
 
     /// Elements of the sums of one panel of B, and of a block; none if there is nothing to keep.
@@ -379,10 +393,21 @@ unsafe fn blocks<T: Float, S: Simd>(
                 to_c: index + 1 == span.end,
                 last: index + 1 == sizes.chunks,
             };
-            for panel in first..sizes.b_panels.min(first + sizes.b_block) {
-                let sums = sums[(panel - first) * sizes.sums_panel_len()..].as_mut_ptr();
-                // SAFETY: as above.
-                unsafe { column(simd, tile, sizes, &chunk, panel, b_packed, sums) };
+            let panels = first..sizes.b_panels.min(first + sizes.b_block);
+            for row in (0..sizes.a_panels).step_by(sizes.a_block) {
+                let rows = row..sizes.a_panels.min(row + sizes.a_block);
+                for (at, panel) in panels.clone().enumerate() {
+                    let sums = sums[at * sizes.sums_panel_len()..].as_mut_ptr();
+                    let packed = &mut b_packed[at * sizes.b_step()..];
+                    let ahead = ahead(tile, sizes, &chunk, rows.end, panels.len());
+                    let calls = at * rows.len() * k * ahead.1;
+                    let ahead = (ahead.0.wrapping_add(calls), ahead.1);
+                    // SAFETY: as above.
+                    unsafe {
+                        let (columns, sums) = ((panel, rows.clone()), (packed, sums));
+                        column(simd, tile, sizes, &chunk, columns, sums, ahead)
+                    };
+                }
             }
             if chunk.last {
                 let end = (first + sizes.b_block) * sizes.b_width;
@@ -391,6 +416,34 @@ unsafe fn blocks<T: Float, S: Simd>(
             }
         }
     }
+}
+
+/// What will be read after some panels of A and a block of B, if it lies together: the next rows of
+/// an A that is read in place, or the next chunk of B. And how many elements of it there are for each
+/// step of the micro-kernels until then.
+#[inline(always)]
+fn ahead<T: Float>(
+    tile: &Tile<'_, T>,
+    sizes: &Sizes,
+    chunk: &Chunk<T>,
+    a_panel: usize,
+    b_panels: usize,
+) -> (*const T, usize) {
+    let (a, b) = (&chunk.a, &chunk.b);
+    if sizes.a_block < sizes.a_panels {
+        let row = a.row.unsigned_abs();
+        if a.row > 0 && row < 2 * chunk.k {
+            let next = a.start.wrapping_offset(sizes.rows(a_panel).0 as isize * a.row);
+            return (next, (sizes.a_rows * row).div_ceil(b_panels * chunk.k));
+        }
+    } else if !chunk.last && b_panels == sizes.b_panels && b.step == 1 {
+        let row = b.k_step.unsigned_abs();
+        if b.k_step > 0 && row < 2 * tile.n {
+            let next = b.start.wrapping_offset(chunk.k as isize * b.k_step);
+            return (next, row.div_ceil(sizes.a_panels * b_panels));
+        }
+    }
+    (a.start, 0)
 }
 
 /// One chunk of K.
@@ -424,7 +477,7 @@ struct Panels<T> {
     k_step: isize,
 }
 
-/// Multiplies all panels of A with one panel of B.
+/// Multiplies some panels of A with one panel of B.
 ///
 /// The panel of B is used by one panel of A after the other while it stays in the nearest cache.
 /// If it cannot be read in place, it is packed first. If it can, the first micro-kernel copies it
@@ -439,9 +492,9 @@ unsafe fn column<T: Float, S: Simd>(
     tile: &Tile<'_, T>,
     sizes: &Sizes,
     chunk: &Chunk<T>,
-    panel: usize,
-    packed: &mut [T],
-    sums: *mut T,
+    (panel, a_panels): (usize, Range<usize>),
+    (packed, sums): (&mut [T], *mut T),
+    (ahead, ahead_step): (*const T, usize),
 ) {
     let (k, col, lanes) = (chunk.k, panel * sizes.b_width, T::lanes::<S>());
     let cols = sizes.b_width.min(tile.n - col);
@@ -451,13 +504,14 @@ unsafe fn column<T: Float, S: Simd>(
     let lines = unsafe { chunk.b.from(col) };
     // Reading whole registers in place must not pass the end of B.
     let in_place = lines.step == 1 && (cols == width || tile.n - col >= width);
-    if !in_place {
+    if !in_place && a_panels.start == 0 {
         // SAFETY: the panel's columns exist, and there is room for it.
         unsafe { pack(simd, lines, (cols, tile.n - col), k, to, width) };
     }
     let copies = in_place && sizes.b_copies;
     let in_panel = (to.cast_const(), width as isize);
-    for a_panel in 0..sizes.a_panels {
+    let first_panel = a_panels.start;
+    for a_panel in a_panels {
         let (row, rows) = sizes.rows(a_panel);
         let at = if sizes.a_packs { a_panel } else { row } as isize;
         let first = a_panel == 0;
@@ -473,6 +527,7 @@ unsafe fn column<T: Float, S: Simd>(
             b,
             b_k,
             b_to: if copies && first { to } else { std::ptr::null_mut() },
+            ahead: (ahead.wrapping_add((a_panel - first_panel) * k * ahead_step), ahead_step),
             from: match chunk.adds {
                 Adds::Nothing => (std::ptr::null_mut(), 0),
                 Adds::C => c,

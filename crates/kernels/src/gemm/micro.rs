@@ -14,6 +14,7 @@
 
 use pulp::{Simd, WithSimd};
 
+use crate::prefetch::to_read_later;
 use crate::simd::Vector;
 use crate::{Float, array};
 
@@ -75,6 +76,9 @@ pub(crate) struct Call<T> {
     pub(crate) b_k: isize,
     /// Where to copy B's registers on the way, step after step; null for nowhere.
     pub(crate) b_to: *mut T,
+    /// Memory that a later call reads, to be brought into the L2 cache: where it starts, and
+    /// elements for each step of K.
+    pub(crate) ahead: (*const T, usize),
     /// What the scaled sums are added to (null stands for zeros), and where they go: `rows` times
     /// `cols`, each with the elements from one row to the next.
     pub(crate) from: (*mut T, usize),
@@ -184,7 +188,10 @@ unsafe fn multiply<T: Float, S: Simd, const MR: usize, const NV: usize, const IN
             }
         }
     }
+    let (mut ahead, ahead_step) = call.ahead;
     for p in 0..call.k {
+        to_read_later(ahead);
+        ahead = ahead.wrapping_add(ahead_step);
         if !IN_PLACE {
             prefetch(panel.wrapping_offset(AHEAD * call.a_k));
         }

@@ -211,7 +211,9 @@ proptest! {
 /// Several spans of chunks, blocks of columns and tiles, whole and with rests.
 #[test]
 fn large_products_are_right() {
-    for (m, n, k) in [(31, 300, 2800), (530, 33, 700), (29, 1100, 500), (300, 290, 225)] {
+    for (m, n, k) in
+        [(31, 300, 2800), (530, 33, 700), (29, 1100, 500), (300, 290, 225), (600, 70, 96)]
+    {
         for (index, layouts) in [(0, 0), (0, 1), (1, 0), (3, 4), (4, 2)].into_iter().enumerate() {
             let (add, seed) = (index % 2 == 1, index as u64);
             let (pad, epilogue) = (index % 3, 3 + 2 * index);
@@ -250,7 +252,8 @@ fn check_threads<T: Float>((m, n, k): (usize, usize, usize), layouts: (usize, us
 #[test]
 fn bits_do_not_depend_on_threads() {
     // The first is cut into fewer tiles for one thread than for several, with one column over.
-    let mut shapes = vec![(256, 193, 2000), (130, 513, 300), (700, 40, 500), (33, 10, 4096)];
+    let mut shapes =
+        vec![(256, 193, 2000), (130, 513, 300), (700, 40, 500), (33, 10, 4096), (700, 70, 200)];
     shapes.extend([(1, 2000, 700), (900, 1, 900)]);
     for shape in shapes {
         for layouts in [(0, 0), (0, 1), (1, 0), (1, 1)] {
