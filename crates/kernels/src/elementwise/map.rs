@@ -2,9 +2,9 @@
 //!
 //! The only code that is compiled per op, float type and instruction set is one loop over whole
 //! registers (`registers`). All else is done by the driver, once per float type:
-//! 1. Operands that are contiguous, as a whole or within a long run, are read in place.
-//! 2. All others are first copied to a block on the stack, which stays in the L1 cache; a repeated
-//!    value is written there once.
+//! 1. Operands that are contiguous, as a whole or together within long runs, are read in place; what
+//!    repeats one value there is read from one place.
+//! 2. All others are first copied to a block on the stack, which stays in the L1 cache.
 //! 3. The last elements, fewer than two of the widest registers have, go through padded blocks.
 //! 4. The output may be an input too (in-place maps): each register is read before it is written.
 
@@ -81,14 +81,50 @@ pub(super) fn map_scalar<T: Float, const N: usize>(
         for i in 0..len {
             // SAFETY: by the contract of `Loop`, i < len is readable in each input and writable
             // in the output.
-            unsafe { y.add(i).write(f(inputs.map(|x| x.add(i).read()))) };
+            unsafe { y.add(i).write(f(inputs.map(|x| x.at(i).read()))) };
         }
     });
 }
 
-/// A loop of `len` steps, a multiple of [`WIDEST`]: all inputs are readable and the output is
-/// writable for `len` elements; each input either equals the output or does not overlap with it.
-type Loop<'a, T, const N: usize> = &'a (dyn Fn([*const T; N], *mut T, usize) + Sync);
+/// A loop of `len` steps, a multiple of [`WIDEST`]: the output is writable for `len` elements; each
+/// input that walks is readable for as many and either equals the output or does not overlap with
+/// it; each that stays is readable for [`WIDEST`] elements.
+type Loop<'a, T, const N: usize> = &'a (dyn Fn([Walk<T>; N], *mut T, usize) + Sync);
+
+/// How a loop reads an input: element by element, or one block of equal elements over and over.
+struct Walk<T> {
+    start: *const T,
+    /// Of the bits of a position, all or none.
+    mask: usize,
+}
+
+impl<T> Clone for Walk<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Walk<T> {}
+
+impl<T> Walk<T> {
+    fn along(start: *const T) -> Self {
+        Walk { start, mask: usize::MAX }
+    }
+
+    fn staying(block: &[T; WIDEST]) -> Self {
+        Walk { start: block.as_ptr(), mask: 0 }
+    }
+
+    /// Where the elements from the `i`-th on are read.
+    ///
+    /// # Safety
+    /// If the input walks, `i` lies in it or at its end.
+    #[inline(always)]
+    unsafe fn at(self, i: usize) -> *const T {
+        // SAFETY: by this function's contract; one that stays is read at its start.
+        unsafe { self.start.add(i & self.mask) }
+    }
+}
 
 /// Feeds `run` with all elements, in tasks that depend on the length and the cost alone.
 fn drive<T: Float, const N: usize>(
@@ -98,14 +134,19 @@ fn drive<T: Float, const N: usize>(
     run: Loop<'_, T, N>,
 ) {
     let sources = inputs.map(|input| Source::new(input, y.len()));
+    let strided = sources.iter().any(|source| matches!(source, Source::Strided(_)));
+    let runs = if strided { Runs::new(inputs, y) } else { None };
+    let task = |start: usize, y: &mut [T]| match &runs {
+        Some(runs) => along_runs(runs, start, y, run),
+        None if strided => blocks(&sources, start, y, run),
+        None => straight(&sources, start, y, run),
+    };
     let task_len = (TASK_PS / cost).next_multiple_of(BLOCK);
     if y.len() <= task_len {
-        return task(&sources, 0, y, run);
+        return task(0, y);
     }
     let work_ns = y.len() * cost / 1000;
-    par::chunks_mut(y, task_len, work_ns, |index, y| {
-        task(&sources, index * task_len, y, run);
-    });
+    par::chunks_mut(y, task_len, work_ns, |index, y| task(index * task_len, y));
 }
 
 /// Panics unless all views have one shape, of `len` elements.
@@ -168,23 +209,6 @@ impl<'a, T: Element> Strided<'a, T> {
         (position as usize, inner.len - column)
     }
 
-    /// Whether runs are long, and either contiguous or one repeated value.
-    fn has_long_runs(&self) -> bool {
-        let inner = self.axes.inner();
-        inner.len >= LONG_RUN && matches!(inner.strides, [0 | 1])
-    }
-
-    /// The elements from the `start`-th on, as many as the buffer has: in place if they lie in one
-    /// run, else copied. With long runs, the caller asks for no more than the run has left.
-    fn block<'b>(&'b self, start: usize, buffer: &'b mut [T]) -> &'b [T] {
-        if self.has_long_runs() && self.axes.inner().strides == [1] {
-            let (position, _) = self.run_at(start);
-            return &self.data[position..position + buffer.len()];
-        }
-        self.copy_to(start, buffer);
-        buffer
-    }
-
     /// Copies the elements from the `start`-th on.
     #[inline(never)]
     pub(super) fn copy_to(&self, start: usize, block: &mut [T]) {
@@ -225,28 +249,103 @@ impl<'a, T: Element> Strided<'a, T> {
     }
 }
 
-/// One contiguous piece of a map, `y`, whose first element is the `start`-th of all.
-fn task<T: Float, const N: usize>(
+/// Operands whose innermost loop in step is long, and along which each walks by one or stays.
+struct Runs<'a, T: Element, const N: usize> {
+    /// Data and position of the first element; nothing where the output is the input.
+    data: [Option<(&'a [T], usize)>; N],
+    axes: Axes<N>,
+}
+
+impl<'a, T: Element, const N: usize> Runs<'a, T, N> {
+    fn new(inputs: [Input<'a, T>; N], y: &[T]) -> Option<Self> {
+        let output = View::flat(y);
+        let strides = inputs.each_ref().map(|input| match input {
+            Input::View(view) => view.strides(),
+            Input::Output => output.strides(),
+        });
+        let axes = Axes::new(y.len(), strides);
+        let inner = axes.inner();
+        let long = inner.len >= LONG_RUN && inner.strides.iter().all(|step| matches!(step, 0 | 1));
+        let data = inputs.map(|input| match input {
+            Input::View(view) => Some(view.data()),
+            Input::Output => None,
+        });
+        long.then_some(Runs { data, axes })
+    }
+}
+
+/// One contiguous piece of a map, `y`, whose first element is the `start`-th of all: run by run.
+fn along_runs<T: Float, const N: usize>(
+    runs: &Runs<'_, T, N>,
+    start: usize,
+    y: &mut [T],
+    run: Loop<'_, T, N>,
+) {
+    let inner = runs.axes.inner();
+    let (rows, steps) = match runs.axes.as_slice() {
+        [.., rows, _] => (rows.len, rows.strides),
+        _ => (1, [0; N]),
+    };
+    let (mut row, mut column) = (start / inner.len, start % inner.len);
+    let mut rows_left = rows - row % rows;
+    let mut moved = runs.axes.row_offsets(row);
+    let mut values = [[T::ZERO; WIDEST]; N];
+    let mut done = 0;
+    while done < y.len() {
+        let len = (inner.len - column).min(y.len() - done);
+        let output = y[done..done + len].as_mut_ptr();
+        let mut inputs = [Walk::along(output.cast_const()); N];
+        for (i, input) in inputs.iter_mut().enumerate() {
+            let Some((data, offset)) = runs.data[i] else { continue };
+            let first = (offset as isize + moved[i]) as usize;
+            *input = match inner.strides[i] {
+                0 => {
+                    values[i].fill(data[first]);
+                    Walk::staying(&values[i])
+                }
+                _ => Walk::along(data[first + column..first + column + len].as_ptr()),
+            };
+        }
+        // SAFETY: `y` has `len` elements; each input is a slice of `len` elements, or `y` itself,
+        // or stays.
+        unsafe { whole_and_rest(inputs, output, len, run) }
+        done += len;
+        (row, column, rows_left) = (row + 1, 0, rows_left - 1);
+        if rows_left == 0 {
+            (rows_left, moved) = (rows, runs.axes.row_offsets(row));
+        } else {
+            moved.iter_mut().zip(steps).for_each(|(moved, step)| *moved += step);
+        }
+    }
+}
+
+/// A piece without strided operands: all at once.
+fn straight<T: Float, const N: usize>(
     sources: &[Source<'_, T>; N],
     start: usize,
     y: &mut [T],
     run: Loop<'_, T, N>,
 ) {
-    let needs_block = |source: &Source<'_, T>| !matches!(source, Source::Slice(_) | Source::Output);
-    if sources.iter().any(needs_block) {
-        return blocks(sources, start, y, run);
-    }
     let len = y.len();
     let output = y.as_mut_ptr();
-    let inputs = std::array::from_fn(|i| match &sources[i] {
-        Source::Slice(x) => x[start..start + len].as_ptr(),
-        _ => output.cast_const(),
-    });
-    // SAFETY: `y` has `len` elements; each input is a slice of `len` elements, or `y` itself.
+    let mut values = [[T::ZERO; WIDEST]; N];
+    let mut inputs = [Walk::along(output.cast_const()); N];
+    for ((input, source), block) in inputs.iter_mut().zip(sources).zip(&mut values) {
+        match source {
+            Source::Slice(x) => *input = Walk::along(x[start..start + len].as_ptr()),
+            Source::Value(value) => {
+                block.fill(*value);
+                *input = Walk::staying(block);
+            }
+            Source::Output | Source::Strided(_) => {}
+        }
+    }
+    // SAFETY: `y` has `len` elements; each input is a slice of `len` elements, or `y` itself, or
+    // stays.
     unsafe { whole_and_rest(inputs, output, len, run) }
 }
 
-/// A task with operands that need blocks.
+/// A piece with operands that are copied first, block by block.
 fn blocks<T: Float, const N: usize>(
     sources: &[Source<'_, T>; N],
     start: usize,
@@ -262,20 +361,18 @@ fn blocks<T: Float, const N: usize>(
     let mut done = 0;
     while done < y.len() {
         let start = start + done;
-        let mut len = BLOCK.min(y.len() - done);
-        for source in sources {
-            if let Source::Strided(strided) = source
-                && strided.has_long_runs()
-            {
-                len = len.min(strided.run_at(start).1);
-            }
-        }
+        let len = BLOCK.min(y.len() - done);
         let output = y[done..done + len].as_mut_ptr();
-        let inputs = std::array::from_fn(|i| match &sources[i] {
-            Source::Slice(x) => x[start..start + len].as_ptr(),
-            Source::Output => output.cast_const(),
-            Source::Value(_) => buffers[i].as_ptr(),
-            Source::Strided(strided) => strided.block(start, &mut buffers[i][..len]).as_ptr(),
+        let inputs = std::array::from_fn(|i| {
+            Walk::along(match &sources[i] {
+                Source::Slice(x) => x[start..start + len].as_ptr(),
+                Source::Output => output.cast_const(),
+                Source::Value(_) => buffers[i].as_ptr(),
+                Source::Strided(strided) => {
+                    strided.copy_to(start, &mut buffers[i][..len]);
+                    buffers[i].as_ptr()
+                }
+            })
         });
         // SAFETY: `y` has `len` elements; each input is a slice of at least `len <= BLOCK`
         // elements, or `y` itself.
@@ -290,7 +387,7 @@ fn blocks<T: Float, const N: usize>(
 /// # Safety
 /// As [`Loop`] says, except that `len` is arbitrary.
 unsafe fn whole_and_rest<T: Float, const N: usize>(
-    inputs: [*const T; N],
+    inputs: [Walk<T>; N],
     y: *mut T,
     len: usize,
     run: Loop<'_, T, N>,
@@ -304,12 +401,12 @@ unsafe fn whole_and_rest<T: Float, const N: usize>(
         let mut padded = [[T::ZERO; WIDEST]; N];
         let mut result = [T::ZERO; WIDEST];
         for (padded, x) in padded.iter_mut().zip(inputs) {
-            // SAFETY: the `rest` elements from `whole` on are readable; nothing writes to them
-            // while the slice lives.
-            let x = unsafe { std::slice::from_raw_parts(x.add(whole), rest) };
+            // SAFETY: the `rest` elements from `whole` on are readable, as are those of a block that
+            // stays; nothing writes to them while the slice lives.
+            let x = unsafe { std::slice::from_raw_parts(x.at(whole), rest) };
             padded[..rest].copy_from_slice(x);
         }
-        run(padded.each_ref().map(|x| x.as_ptr()), result.as_mut_ptr(), WIDEST);
+        run(padded.each_ref().map(|x| Walk::along(x.as_ptr())), result.as_mut_ptr(), WIDEST);
         // SAFETY: the `rest` elements of `y` from `whole` on are writable, and no other reference
         // to them is left.
         let y = unsafe { std::slice::from_raw_parts_mut(y.add(whole), rest) };
@@ -320,7 +417,7 @@ unsafe fn whole_and_rest<T: Float, const N: usize>(
 /// The loop over registers, with the pointers of a [`Loop`].
 struct Registers<T, Op, const N: usize> {
     op: Op,
-    inputs: [*const T; N],
+    inputs: [Walk<T>; N],
     y: *mut T,
     len: usize,
 }
@@ -328,22 +425,25 @@ struct Registers<T, Op, const N: usize> {
 impl<T, Op, const N: usize> Registers<T, Op, N> {
     /// # Safety
     /// As [`Loop`] says.
-    unsafe fn new(op: Op, inputs: [*const T; N], y: *mut T, len: usize) -> Self {
+    unsafe fn new(op: Op, inputs: [Walk<T>; N], y: *mut T, len: usize) -> Self {
         Registers { op, inputs, y, len }
     }
 }
 
 impl<T: Float, const N: usize, Op: MapOp<T, N>> Registers<T, Op, N> {
+    /// The `second` register from the `i`-th element on.
+    ///
     /// # Safety
-    /// There is a register of elements from the `i`-th on.
+    /// There are two registers of elements from the `i`-th on.
     #[inline(always)]
-    unsafe fn load<S: Simd>(&self, simd: S, i: usize) -> [Vector<T, S>; N] {
+    unsafe fn load<S: Simd>(&self, simd: S, i: usize, second: bool) -> [Vector<T, S>; N] {
         array::map(
             self.inputs,
             #[inline(always)]
             |x| {
+                let lanes = if second { T::lanes::<S>() } else { 0 };
                 // SAFETY: by this function's contract and that of `new`.
-                let x = unsafe { x.add(i).cast::<T::Lanes<S>>().read_unaligned() };
+                let x = unsafe { x.at(i).add(lanes).cast::<T::Lanes<S>>().read_unaligned() };
                 Vector::new(simd, x)
             },
         )
@@ -369,7 +469,7 @@ impl<T: Float, const N: usize, Op: MapOp<T, N>> WithSimd for Registers<T, Op, N>
         let mut i = 0;
         while i + 2 * lanes <= self.len {
             // SAFETY: i + 2 * lanes <= len.
-            let (first, second) = unsafe { (self.load(simd, i), self.load(simd, i + lanes)) };
+            let (first, second) = unsafe { (self.load(simd, i, false), self.load(simd, i, true)) };
             let (first, second) = (self.op.apply(first), self.op.apply(second));
             // SAFETY: as above.
             unsafe {
