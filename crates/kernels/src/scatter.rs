@@ -9,13 +9,13 @@ use crate::disjoint::Disjoint;
 use crate::element::{per_element, per_float};
 use crate::index::{BadIndex, check, verdict};
 use crate::reduce::Split;
-use crate::{Element, Float, par};
+use crate::{Element, Float, arch, par, scratch};
 
 /// Columns that one task owns.
 const STRIP: usize = 256;
 
 /// Elements of a task, which takes several short columns.
-const TASK: usize = 8 * 1024;
+const TASK: usize = 32 * 1024;
 
 /// How [`scatter_reduce`] combines an element with what is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,9 +213,9 @@ fn put<T: Element>(
 
 /// `out[o, idx[j], i] += x[o, j, i]`: adds whole rows along an axis; an embedding's backward.
 ///
-/// `out` is seen as `split`, `x` as `[outer, idx.len(), inner]`. Threads own columns, and each
-/// element receives its terms in rising order of `j`, whatever their number. A strip of columns is
-/// filled just before its rows come, while it is in the cache.
+/// `out` is seen as `split`, `x` as `[outer, idx.len(), inner]`. Each element receives its terms in
+/// rising order of `j`. Wide rows are sorted by their places first, so that each row of the output
+/// is written once, with all that it receives.
 ///
 /// # Errors
 /// When an index lies outside the axis; `out` then holds anything.
@@ -245,34 +245,101 @@ pub fn index_add<T: Float>(
     if out.is_empty() {
         return Ok(());
     }
-    let strips = inner.div_ceil(STRIP);
+    if inner >= WIDE {
+        per_float!(T: add_by_rows(
+            x: &[T], idx: &[i64], split: Split, start: Start<'_, T>, out: &mut [T]
+        ))
+    } else {
+        per_float!(T: add_narrow(
+            x: &[T], idx: &[i64], split: Split, start: Start<'_, T>, out: &mut [T]
+        ))
+    }
+    Ok(())
+}
+
+/// Rows of at least this many elements are worth a sort of their places.
+const WIDE: usize = 32;
+
+/// Row after row of the output, each in strips if there are few rows or if they are very wide.
+fn add_by_rows<T: Float>(x: &[T], idx: &[i64], split: Split, start: Start<'_, T>, out: &mut [T]) {
+    let Split { outer, axis, inner } = split;
+    let strip = if axis < 16 { STRIP } else { 4 * STRIP };
+    let strips = inner.div_ceil(strip);
+    let group = TASK.div_ceil(inner.min(strip) * (1 + idx.len() / axis));
+    let groups = axis.div_ceil(group);
     let work = x.len() + out.len();
     let out = Disjoint::new(out);
-    par::for_each(outer * strips, work, |unit| {
-        let (o, column) = (unit / strips, unit % strips * STRIP);
-        let width = STRIP.min(inner - column);
-        // A strip that is whole is one run of elements.
-        let (runs, run) = if strips == 1 { (1, axis * inner) } else { (axis, width) };
-        for a in 0..runs {
-            let first = (o * axis + a) * inner + column;
-            // SAFETY: each strip of each outer index belongs to one unit.
-            let out = unsafe { out.range(first..first + run) };
-            match start {
-                Start::Zeros => out.fill(T::ZERO),
-                Start::Copy(from) => out.copy_from_slice(&from[first..first + run]),
-            }
+    scratch::with(axis + idx.len(), |places: &mut [i64]| {
+        let (ends, order) = places.split_at_mut(axis);
+        sort_places(idx, ends, order);
+        let (ends, order) = (&*ends, &*order);
+        par::for_each(outer * groups * strips, work, |unit| {
+            let (rest, column) = (unit / strips, unit % strips * strip);
+            let (o, first) = (rest / groups, rest % groups * group);
+            let width = strip.min(inner - column);
+            arch::inlined(
+                #[inline(always)]
+                || {
+                    for a in first..axis.min(first + group) {
+                        let to = (o * axis + a) * inner + column;
+                        // SAFETY: each strip of each row belongs to one unit.
+                        let out = unsafe { out.range(to..to + width) };
+                        match start {
+                            Start::Zeros => out.fill(T::ZERO),
+                            Start::Copy(from) => out.copy_from_slice(&from[to..to + width]),
+                        }
+                        let begin = if a == 0 { 0 } else { ends[a - 1] as usize };
+                        for &j in &order[begin..ends[a] as usize] {
+                            let row = (o * idx.len() + j as usize) * inner + column;
+                            for (out, &x) in out.iter_mut().zip(&x[row..row + width]) {
+                                *out += x;
+                            }
+                        }
+                    }
+                },
+            );
+        });
+    });
+}
+
+/// Which indices name each place, in rising order: place `a` is named by those from `ends[a - 1]`
+/// to `ends[a]` of `order`.
+fn sort_places(idx: &[i64], ends: &mut [i64], order: &mut [i64]) {
+    ends.fill(0);
+    for &at in idx {
+        ends[at as usize] += 1;
+    }
+    let mut begin = 0;
+    for end in ends.iter_mut() {
+        begin += std::mem::replace(end, begin);
+    }
+    for (j, &at) in idx.iter().enumerate() {
+        let end = &mut ends[at as usize];
+        order[*end as usize] = j as i64;
+        *end += 1;
+    }
+}
+
+/// Row after row of the input: each outer index is one task.
+fn add_narrow<T: Float>(x: &[T], idx: &[i64], split: Split, start: Start<'_, T>, out: &mut [T]) {
+    let Split { outer, axis, inner } = split;
+    let work = x.len() + out.len();
+    let out = Disjoint::new(out);
+    par::for_each(outer, work, |o| {
+        // SAFETY: each outer index is one unit.
+        let out = unsafe { out.range(o * axis * inner..(o + 1) * axis * inner) };
+        match start {
+            Start::Zeros => out.fill(T::ZERO),
+            Start::Copy(from) => out.copy_from_slice(&from[o * axis * inner..][..axis * inner]),
         }
-        for (j, &at) in idx.iter().enumerate() {
-            let to = (o * axis + at as usize) * inner + column;
-            let x = &x[(o * idx.len() + j) * inner + column..][..width];
-            // SAFETY: as above.
-            let out = unsafe { out.range(to..to + width) };
+        let rows = x[o * idx.len() * inner..].chunks_exact(inner);
+        for (&at, x) in idx.iter().zip(rows) {
+            let out = &mut out[at as usize * inner..][..inner];
             for (out, &x) in out.iter_mut().zip(x) {
                 *out += x;
             }
         }
     });
-    Ok(())
 }
 
 #[cfg(test)]
@@ -371,9 +438,16 @@ mod tests {
 
     #[test]
     fn index_add_reverses_index_select() {
-        for (outer, axis, inner, count) in
-            [(2, 3, 2, 5), (1, 50, 300, 400), (3, 1, 1, 4), (1, 4, 3, 0), (2, 3, 0, 2)]
-        {
+        for (outer, axis, inner, count) in [
+            (2, 3, 2, 5),
+            (1, 50, 300, 400),
+            (2, 5, 600, 9),
+            (1, 40, 2100, 30),
+            (3, 1, 1, 4),
+            (1, 4, 3, 0),
+            (1, 4, 33, 0),
+            (2, 3, 0, 2),
+        ] {
             let split = Split { outer, axis, inner };
             let x: Vec<f64> = values(split.elements(), 1);
             let idx = indices(count, axis, 2);
