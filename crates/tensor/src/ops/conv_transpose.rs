@@ -98,6 +98,17 @@ fn conv_transpose<T: Float, const D: usize>(
     })
 }
 
+/// How far a kernel reaches beyond its first place, and the length of a result before it is cut;
+/// `None` where that is more than can be counted.
+fn reached(input: usize, [kernel, stride, dilation, more]: [usize; 4]) -> Option<(usize, usize)> {
+    let reach = dilation.checked_mul(kernel - 1)?;
+    let whole = match input {
+        0 => 0,
+        _ => (input - 1).checked_mul(stride)?.checked_add(reach)?.checked_add(1 + more)?,
+    };
+    Some((reach, whole))
+}
+
 /// The sizes of the convolution whose gradient this is: its output is our input.
 fn shape_rule<const D: usize>(
     name: &str,
@@ -110,7 +121,9 @@ fn shape_rule<const D: usize>(
     let groups = options.groups;
     let fits = (x.len() == D + 2 || x.len() == D + 1) && weight.len() == D + 2 && groups > 0;
     let channels = if fits { x[x.len() - D - 1] } else { 0 };
-    let out_channels = if fits { weight[1] * groups } else { 0 };
+    let Some(out_channels) = (if fits { weight[1].checked_mul(groups) } else { Some(0) }) else {
+        return refuse("output channels that can be counted");
+    };
     if !fits
         || weight[0] != channels
         || !channels.is_multiple_of(groups)
@@ -131,9 +144,10 @@ fn shape_rule<const D: usize>(
         if more >= stride.max(dilation) {
             return refuse("an output padding below stride or dilation");
         }
-        let reach = dilation * (kernel - 1);
+        let Some((reach, whole)) = reached(output, [kernel, stride, dilation, more]) else {
+            return refuse("a result whose places can be counted");
+        };
         let (before, after) = options.padding.sides(at, reach);
-        let whole = if output == 0 { 0 } else { (output - 1) * stride + reach + 1 + more };
         let Some(input) = whole.checked_sub(before + after) else {
             return refuse("a padding that leaves something of the result");
         };
@@ -293,5 +307,21 @@ mod tests {
         let weight = Tensor::from([[[1.0f32, 10.0]]]);
         let y = x.conv_transpose1d(&weight, None, &ConvTransposeOptions::default());
         assert_eq!(y.to_vec(), [1.0, 12.0, 23.0, 30.0]);
+    }
+
+    #[test]
+    fn sizes_beyond_counting_are_refused() {
+        let x = Tensor::<f32>::zeros([1, 0, 2]);
+        let refusal = |weight: [usize; 3], options: ConvTransposeOptions<1>| {
+            let weight = Tensor::<f32>::zeros(weight);
+            let refused = std::panic::catch_unwind(|| x.conv_transpose1d(&weight, None, &options));
+            *refused.err().unwrap().downcast::<String>().unwrap()
+        };
+        let plain = ConvTransposeOptions::<1>::default;
+        let groups = refusal([0, 4, 1], ConvTransposeOptions { groups: usize::MAX, ..plain() });
+        assert!(groups.contains("channels that can be counted"), "{groups}");
+        let far = ConvTransposeOptions { dilation: [usize::MAX], ..plain() };
+        let dilation = refusal([0, 4, 3], far);
+        assert!(dilation.contains("places can be counted"), "{dilation}");
     }
 }
