@@ -519,4 +519,13 @@ mod tests {
             assert!((y - want).abs() < 1e-14, "{y} is not {want}");
         }
     }
+
+    #[test]
+    fn without_weight_and_bias_it_only_normalises() {
+        let x = Tensor::<f64>::randn([2, 3, 4], &mut Rng::seed(7));
+        let (one, zero) = (Tensor::ones([3]), Tensor::zeros([3]));
+        let (bare, _) = x.batch_norm(None, None, 1e-5);
+        let (full, _) = x.batch_norm(Some(&one), Some(&zero), 1e-5);
+        assert_eq!(bare.to_vec(), full.to_vec());
+    }
 }

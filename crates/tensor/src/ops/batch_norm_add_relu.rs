@@ -197,3 +197,24 @@ const AWAY_FROM_KINK: Domain = Domain::Custom(|input, shape, rng| {
 fn behind(x: &[Tensor<f64>], y: &Tensor<f64>) -> Tensor<f64> {
     Tensor::from_fn(y.shape(), |idx| (y.at(idx) + x[3].at(idx)).max(0.0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+
+    /// With defaults for weight and bias, and statistics that are columns of a table.
+    #[test]
+    fn defaults_and_columns_are_taken() {
+        let rng = &mut Rng::seed(8);
+        let [x, residual] = [0, 1].map(|_| Tensor::<f64>::randn([2, 3, 4], rng));
+        let (y, _) = x.batch_norm_add_relu(&residual, None, None, 1e-5);
+        let want = (x.batch_norm(None, None, 1e-5).0 + &residual).relu();
+        assert_eq!(y.to_vec(), want.to_vec());
+        let table = Tensor::from([[1.0f64, 3.0], [-2.0, 0.5], [0.5, 1.0]]);
+        let statistics = BatchStatistics { mean: table.select(1, 0), var: table.select(1, 1) };
+        let y = x.batch_norm_add_relu_with(&statistics, &residual, None, None, 1e-5);
+        let want = (x.batch_norm_with(&statistics, None, None, 1e-5) + residual).relu();
+        assert_eq!(y.to_vec(), want.to_vec());
+    }
+}

@@ -89,7 +89,15 @@ impl<T: Float> Op<T, 1> for Cholesky {
 pub(super) const SPECS: &[OpSpec] = &[OpSpec {
     name: "cholesky",
     formula: "l lᵀ = (a + aᵀ) / 2, l lower triangular",
-    shapes: &[&[&[1, 1]], &[&[0, 0]], &[&[3, 3]], &[&[5, 5]], &[&[2, 3, 3]], &[&[64, 64]]],
+    shapes: &[
+        &[&[1, 1]],
+        &[&[0, 0]],
+        &[&[3, 3]],
+        &[&[5, 5]],
+        &[&[2, 3, 3]],
+        &[&[2, 2, 3, 3]],
+        &[&[64, 64]],
+    ],
     domain: Domain::Custom(|_, shape, rng| matrices::draw(Square::Spaced, shape, rng)),
     build: build!(|x| x[0].cholesky()),
     oracle: Oracle::Whole(|x| factors(&x[0])),

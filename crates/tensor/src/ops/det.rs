@@ -278,4 +278,15 @@ mod tests {
         ];
         assert_eq!(hessian(Tensor::det, &a).to_vec(), want.concat());
     }
+
+    #[test]
+    fn higher_derivatives_exist_where_two_dimensions_are_lost() {
+        let a = Tensor::from([[2.0f64, 0.0, 0.0], [0.0; 3], [0.0; 3]]);
+        assert_eq!(grad(Tensor::det, &a).to_vec(), [0.0; 9]);
+        let second = hessian(Tensor::det, &a).to_vec();
+        let others = second.iter().filter(|&&x| x == 0.0).count();
+        // By the two elements of the lower diagonal, and by the two beside it.
+        let at = |i: usize, j: usize| second[i * 9 + j];
+        assert_eq!((at(4, 8), at(8, 4), at(5, 7), at(7, 5), others), (2.0, 2.0, -2.0, -2.0, 77));
+    }
 }

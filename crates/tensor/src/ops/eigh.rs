@@ -92,8 +92,15 @@ impl<T: Float> Op<T, 1> for Eigh {
     }
 }
 
-const SHAPES: &[&[&[usize]]] =
-    &[&[&[1, 1]], &[&[0, 0]], &[&[3, 3]], &[&[5, 5]], &[&[2, 3, 3]], &[&[32, 32]]];
+const SHAPES: &[&[&[usize]]] = &[
+    &[&[1, 1]],
+    &[&[0, 0]],
+    &[&[3, 3]],
+    &[&[5, 5]],
+    &[&[2, 3, 3]],
+    &[&[2, 2, 3, 3]],
+    &[&[32, 32]],
+];
 
 const SPACED: Domain = Domain::Custom(|_, shape, rng| matrices::draw(Square::Spaced, shape, rng));
 

@@ -195,4 +195,13 @@ mod tests {
         let (gather, along) = refusal(&[2, 3], &[5]);
         assert!(gather.ends_with("indices [5]") && along.ends_with("indices [5]"));
     }
+
+    #[test]
+    fn indices_may_be_fewer_along_the_other_axes() {
+        let x = Tensor::from([[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0], [7.0, 8.0]]]).leaf();
+        let y = x.gather(1, &Tensor::from([[[1i64], [0], [1]]]));
+        assert_eq!((y.shape(), y.to_vec()), (&[1, 3, 1][..], vec![3.0, 1.0, 3.0]));
+        let dx = y.sum().backward().get(&x).unwrap().to_vec();
+        assert_eq!(dx, [1.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    }
 }

@@ -439,3 +439,23 @@ fn taps_by_definition(at: f64, size: usize, options: &GridSampleOptions) -> Vec<
     let taps = taps.into_iter().filter(|&(pixel, _)| (0.0..n).contains(&pixel));
     taps.map(|(pixel, weight)| (pixel as usize, weight)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nan_reads_nan_from_a_single_pixel() {
+        let image = Tensor::full([1, 1, 1, 1], 3.0f64);
+        let grid = Tensor::full([1, 1, 1, 2], f64::NAN);
+        assert!(image.grid_sample(&grid, &GridSampleOptions::default()).item().is_nan());
+    }
+
+    #[test]
+    fn grids_of_four_axes_are_refused() {
+        let theta = Tensor::<f64>::zeros([1, 4, 5]);
+        let refused = std::panic::catch_unwind(|| theta.affine_grid([1; 4], false));
+        let message = *refused.err().unwrap().downcast::<String>().unwrap();
+        assert!(message.starts_with("affine_grid: needs "), "{message}");
+    }
+}

@@ -108,4 +108,14 @@ mod tests {
         assert_eq!(Tensor::from([1.0f64, 2.0, 4.0]).histc(1, None).to_vec(), [3.0]);
         assert_eq!(Tensor::from([5.0f64, 5.0]).histc(4, None).to_vec(), [0.0, 0.0, 2.0, 0.0]);
     }
+
+    #[test]
+    fn a_range_without_end_is_refused() {
+        let x = Tensor::from([1.0f64, 2.0]);
+        let (far, none) = (f64::INFINITY, f64::NAN);
+        for range in [(-far, 0.0), (0.0, far), (f64::MIN, f64::MAX), (none, 0.0), (0.0, none)] {
+            let refused = std::panic::catch_unwind(|| x.histc(2, Some(range)));
+            assert!(refused.is_err(), "{range:?}");
+        }
+    }
 }

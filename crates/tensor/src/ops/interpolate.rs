@@ -349,4 +349,15 @@ mod tests {
             }
         }
     }
+
+    /// The centre of a new pixel may lie just before the next old one.
+    #[test]
+    fn nearest_centres_are_exact() {
+        let options = options(Interpolation::NearestExact, false, false);
+        for (from, to) in [(199, 200), (201, 200), (399, 400)] {
+            for (o, row) in rows(from, to, &options).into_iter().enumerate() {
+                assert_eq!(row, [((2 * o + 1) * from / (2 * to), 1.0)], "{from} {to} {o}");
+            }
+        }
+    }
 }

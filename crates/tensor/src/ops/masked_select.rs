@@ -119,4 +119,10 @@ mod tests {
         let x = Tensor::from([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]);
         assert_eq!(x.masked_select(&Tensor::from([false, true])).to_vec(), [2.0, 4.0, 6.0]);
     }
+
+    #[test]
+    fn a_transposed_mask_is_read_in_its_own_order() {
+        let mask = Tensor::from([[false, true, true], [false, false, true]]).transpose(0, 1);
+        assert_eq!(mask.nonzero().to_vec(), [1, 0, 2, 0, 2, 1]);
+    }
 }

@@ -124,6 +124,7 @@ mod tests {
         let x = Tensor::from([[1.0, 3.0], [3.0, 2.0]]).leaf();
         let grads = (x.max() + x.min_dim([0, 1], true) * 5.0).sum().backward();
         assert_eq!(grads.get(&x).unwrap().to_vec(), [5.0, 1.0, 0.0, 0.0]);
+        assert_eq!(x.max().shape(), [0; 0]);
         assert_eq!((x.argmax([], false).item(), x.argmin([0, 1], true).shape()), (1, &[1, 1][..]));
     }
 }

@@ -155,7 +155,7 @@ fn of(lane: &[f64], p: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use crate::tensor::Tensor;
-    use crate::transforms::grad;
+    use crate::transforms::{grad, hessian};
 
     /// At zeros and ties, as `torch.linalg.vector_norm`.
     #[test]
@@ -194,6 +194,26 @@ mod tests {
             };
             assert_eq!(slope(&[0.0, 0.0]), [0.0, 0.0], "p = {p}");
             assert!((slope(&[2.0])[0] - 1.0).abs() < 1e-15, "p = {p}");
+        }
+    }
+
+    /// The largest magnitudes of columns, of rows, and along an axis in the middle.
+    #[test]
+    fn infinite_norms_share_the_gradient_along_any_axis() {
+        let x = Tensor::from([[[1.0f64, -3.0], [2.0, 3.0], [-2.0, 0.5]]]);
+        let slope = |dim: isize| {
+            grad(|x: &Tensor<f64>| x.norm(f64::INFINITY, dim, false).sum(), &x).to_vec()
+        };
+        assert_eq!(slope(1), [0.0, -0.5, 0.5, 0.5, -0.5, 0.0]);
+        assert_eq!(slope(2), [0.0, -1.0, 0.0, 1.0, -1.0, 0.0]);
+    }
+
+    #[test]
+    fn second_derivatives_at_zeros_are_numbers() {
+        for p in [1.5, 2.5, 3.0] {
+            let x = Tensor::from([0.0f64, 1.0, -2.0]);
+            let curvature = hessian(|x: &Tensor<f64>| x.norm(p, 0, false), &x);
+            assert!(curvature.to_vec().iter().all(|x| x.is_finite()), "p {p}: {curvature:?}");
         }
     }
 }

@@ -154,5 +154,8 @@ mod tests {
         let x = Tensor::<f64>::arange(0.0, 1.0, 24).reshape([2, 3, 2, 2]);
         let (merged, axis) = Over::new("sum", x.shape(), [1, 3]).unwrap().merge(&x);
         assert_eq!(merged.sum_dim(axis as isize, false).to_vec(), [27.0, 39.0, 99.0, 111.0]);
+        let (merged, axis) = Over::new("sum", x.shape(), [0, 3]).unwrap().merge(&x);
+        let sums = merged.sum_dim(axis as isize, false).to_vec();
+        assert_eq!(sums, [26.0, 34.0, 42.0, 50.0, 58.0, 66.0]);
     }
 }

@@ -137,4 +137,19 @@ mod tests {
         assert_eq!((y.shape(), y.to_vec()), (&[1, 3, 3][..], x.to_vec()));
         assert_eq!(y.pixel_unshuffle(3).to_vec(), x.to_vec());
     }
+
+    #[test]
+    fn a_factor_of_1_changes_nothing_and_0_is_refused() {
+        let x = Tensor::from_vec((0..8).map(|i| i as f32).collect(), [2, 2, 2]);
+        assert_eq!(x.pixel_shuffle(1).to_vec(), x.to_vec());
+        assert_eq!(x.pixel_unshuffle(1).to_vec(), x.to_vec());
+        let none = Tensor::<f32>::zeros([0, 0, 0]);
+        let message = |refused: std::thread::Result<Tensor>| {
+            *refused.err().unwrap().downcast::<String>().unwrap()
+        };
+        let shuffled = message(std::panic::catch_unwind(|| none.pixel_shuffle(0)));
+        assert!(shuffled.starts_with("pixel_shuffle: needs "), "{shuffled}");
+        let unshuffled = message(std::panic::catch_unwind(|| none.pixel_unshuffle(0)));
+        assert!(unshuffled.starts_with("pixel_unshuffle: needs "), "{unshuffled}");
+    }
 }

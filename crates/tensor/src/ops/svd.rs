@@ -201,3 +201,18 @@ fn factors(a: &Tensor<f64>) -> (Tensor<f64>, Tensor<f64>, Tensor<f64>) {
     let sign = Tensor::from_fn(sign_shape, |idx| largest(idx).signum());
     (&u * &sign, s, v * sign)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::tensor::Tensor;
+
+    #[test]
+    fn values_have_gradients_beside_a_value_of_0() {
+        for shape in [[3, 2], [2, 3]] {
+            let a = Tensor::from_vec(vec![2.0f64, 0.0, 0.0, 0.0, 0.0, 0.0], shape);
+            let largest = |a: &Tensor<f64>| a.svd().1.narrow(0, 0, 1).sum();
+            let da = crate::transforms::grad(largest, &a).to_vec();
+            assert_eq!(da, [1.0, 0.0, 0.0, 0.0, 0.0, 0.0], "{shape:?}");
+        }
+    }
+}

@@ -210,4 +210,15 @@ mod tests {
         check(&[1.0, 10.0], 1, Padding::Sides([(0, 2)]), &[21.0, 32.0, 43.0, 4.0, 0.0]);
         check(&[1.0, 10.0], 3, Padding::Valid, &[41.0]);
     }
+
+    #[test]
+    fn no_output_channels() {
+        let x = Tensor::<f64>::ones([2, 3, 4]).leaf();
+        let (weight, bias) = (Tensor::zeros([0, 3, 2]).leaf(), Tensor::zeros([0]).leaf());
+        let y = x.conv1d(&weight, Some(&bias), &ConvOptions::default());
+        assert_eq!(y.shape(), [2, 0, 3]);
+        let grads = y.sum().backward();
+        assert_eq!(grads.get(&x).unwrap().to_vec(), [0.0; 24]);
+        assert_eq!(grads.get(&bias).unwrap().shape(), [0]);
+    }
 }
