@@ -324,4 +324,15 @@ mod tests {
         let dilation = refusal([0, 4, 3], far);
         assert!(dilation.contains("places can be counted"), "{dilation}");
     }
+
+    #[test]
+    fn output_padding_lengthens_the_end() {
+        let options =
+            ConvTransposeOptions { stride: [2], output_padding: [1], ..Default::default() };
+        let weight = Tensor::from([[[1.0f32, 10.0]]]);
+        let y = Tensor::from([[[1.0f32, 2.0, 3.0]]]).conv_transpose1d(&weight, None, &options);
+        assert_eq!(y.to_vec(), [1.0, 10.0, 2.0, 20.0, 3.0, 30.0, 0.0]);
+        let none = Tensor::zeros([1, 1, 0]).conv_transpose1d(&weight, None, &options);
+        assert_eq!(none.shape(), [1, 1, 0]);
+    }
 }
