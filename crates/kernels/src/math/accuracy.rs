@@ -25,9 +25,11 @@ const fn bound(name: &'static str, f32_ulps: f64, f64_ulps: f64, absolute: f64) 
 /// | function | baseline | AVX2 and AVX-512 |
 /// |---|---|---|
 /// | exp | 1.010 | 1.010 |
+/// | exp2 | 0.989 | 1.016 |
 /// | expm1 | 1.553 | 1.455 |
 /// | log | 0.840 | 0.828 |
 /// | log1p | 0.865 | 0.834 |
+/// | log2 | 2.166 | 1.233 |
 /// | tanh | 2.668 | 2.606 |
 /// | sigmoid | 2.402 | 2.402 |
 /// | erf | 1.387 | 1.185 |
@@ -35,7 +37,11 @@ const fn bound(name: &'static str, f32_ulps: f64, f64_ulps: f64, absolute: f64) 
 /// | gelu | 8.999 | 7.373 |
 /// | silu | 3.284 | 3.193 |
 /// | softplus, and so logsigmoid, its mirror image | 2.862 | 2.886 |
-/// | gelu_slope, gelu_tanh, gelu_tanh_slope | none beyond the absolute bound | as before |
+/// | sin | 2.352 | 2.352 |
+/// | cos | 2.405 | 2.430 |
+/// | tan | 1.476 | 1.476 |
+/// | acos | 0.898 | 0.898 |
+/// | gelu_slope, gelu_tanh, gelu_tanh_slope, silu_slope | none beyond the absolute bound | as before |
 ///
 /// The other bounds rest on the sample of 126,000 arguments that the tests always take.
 pub const BOUNDS: &[Bound] = &[
@@ -43,7 +49,7 @@ pub const BOUNDS: &[Bound] = &[
     bound("exp2", 1.1, 1.5, 0.0),
     bound("expm1", 1.6, 2.0, 0.0),
     bound("log", 0.85, 1.5, 0.0),
-    bound("log2", 2.0, 2.5, 0.0),
+    bound("log2", 2.2, 2.5, 0.0),
     bound("log1p", 0.9, 2.0, 0.0),
     bound("tanh", 2.7, 3.0, 0.0),
     bound("sigmoid", 2.41, 3.0, 0.0),
@@ -59,11 +65,11 @@ pub const BOUNDS: &[Bound] = &[
     bound("gelu_slope", 6.0, 2.0, 3.0),
     bound("gelu_tanh", 20.0, 20.0, 3.0),
     bound("gelu_tanh_slope", 20.0, 20.0, 8.0),
-    bound("sin", 2.0, 1.0, 0.0),
-    bound("cos", 2.0, 1.0, 0.0),
-    bound("tan", 4.0, 1.0, 0.0),
+    bound("sin", 2.4, 1.0, 0.0),
+    bound("cos", 2.5, 1.0, 0.0),
+    bound("tan", 1.5, 1.0, 0.0),
     bound("asin", 3.0, 1.0, 0.0),
-    bound("acos", 3.0, 1.0, 0.0),
+    bound("acos", 1.0, 1.0, 0.0),
     bound("atan", 3.0, 1.0, 0.0),
     bound("sinh", 4.0, 1.0, 0.0),
     bound("cosh", 4.0, 1.0, 0.0),
