@@ -12,6 +12,8 @@ use std::sync::OnceLock;
 
 use pulp::{Simd, WithSimd};
 
+use crate::Element;
+
 /// An instruction set that kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -124,13 +126,31 @@ pub fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
     }
 }
 
-/// [`dispatch`] of a closure that is compiled into the code of every instruction set.
+/// [`dispatch`] of a kernel on elements `T`: where they have 8 bytes, AVX-512 machines run the code
+/// for AVX2.
+///
+/// Code for f64 in AVX-512 would be a seventh of all that the compiler makes of these kernels, and
+/// f64 serves to check gradients. Matrix products in f64, which take the time, have AVX-512.
+#[inline]
+pub fn dispatch_for<T: Element, Op: WithSimd>(op: Op) -> Op::Output {
+    #[cfg(target_arch = "x86_64")]
+    if const { size_of::<T>() == 8 } {
+        return match current() {
+            Isa::Scalar => Simd::vectorize(pulp::Scalar::new(), op),
+            // SAFETY: `current` gives only what is in `available`; what has AVX-512 has AVX2.
+            _ => Simd::vectorize(unsafe { pulp::x86::V3::new_unchecked() }, op),
+        };
+    }
+    dispatch(op)
+}
+
+/// [`dispatch_for`] of a closure that is compiled into the code of every instruction set.
 ///
 /// A closure given to [`dispatch`] is called through an adapter, which the compiler may share
 /// between the sets and then compiles for the lowest of them; here the closure, marked
 /// `#[inline(always)]`, is called itself.
 #[inline]
-pub fn inlined<R>(body: impl FnMut() -> R) -> R {
+pub fn inlined_for<T: Element, R>(body: impl FnMut() -> R) -> R {
     struct Body<F>(F);
     impl<R, F: FnMut() -> R> WithSimd for Body<F> {
         type Output = R;
@@ -139,7 +159,7 @@ pub fn inlined<R>(body: impl FnMut() -> R) -> R {
             (self.0)()
         }
     }
-    dispatch(Body(body))
+    dispatch_for::<T, _>(Body(body))
 }
 
 #[cfg(test)]
@@ -168,6 +188,11 @@ mod tests {
                 Isa::Avx512 => 16,
             };
             assert_eq!(lanes, expected, "{isa}");
+            let of = (
+                with(isa, || dispatch_for::<f32, _>(Lanes)),
+                with(isa, || dispatch_for::<f64, _>(Lanes)),
+            );
+            assert_eq!(of, (expected, expected.min(8)), "{isa}");
         }
         assert_eq!(current(), before);
     }

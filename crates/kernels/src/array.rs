@@ -10,10 +10,23 @@ use std::mem::MaybeUninit;
 #[inline(always)]
 pub(crate) fn from_fn<V: Copy, const N: usize>(f: impl Fn(usize) -> V) -> [V; N] {
     let mut out = [const { MaybeUninit::<V>::uninit() }; N];
-    let mut i = 0;
-    while i < N {
-        out[i] = MaybeUninit::new(f(i));
-        i += 1;
+    if const { N <= 3 } {
+        // Without a loop that the compiler would have to unroll.
+        if const { N > 0 } {
+            out[0] = MaybeUninit::new(f(0));
+        }
+        if const { N > 1 } {
+            out[1] = MaybeUninit::new(f(1));
+        }
+        if const { N > 2 } {
+            out[2] = MaybeUninit::new(f(2));
+        }
+    } else {
+        let mut i = 0;
+        while i < N {
+            out[i] = MaybeUninit::new(f(i));
+            i += 1;
+        }
     }
     // SAFETY: all N elements have just been written, and `MaybeUninit<V>` is laid out like `V`.
     unsafe { out.as_ptr().cast::<[V; N]>().read() }

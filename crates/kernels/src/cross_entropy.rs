@@ -320,7 +320,7 @@ impl<'a, T: Float> Rows<'a, T> {
         let group = TASK.div_ceil(self.classes.max(1));
         let outputs = ((loss, group), (saved, 2 * group));
         par::chunks_mut2(outputs.0, outputs.1, self.logits.len(), |task, loss, saved| {
-            arch::dispatch(Forward { rows: self, first: task * group, loss, saved });
+            arch::dispatch_for::<T, _>(Forward { rows: self, first: task * group, loss, saved });
         });
     }
 
@@ -330,7 +330,13 @@ impl<'a, T: Float> Rows<'a, T> {
         }
         let group = TASK.div_ceil(self.classes);
         par::chunks_mut(dlogits, group * self.classes, self.logits.len(), |task, dlogits| {
-            arch::dispatch(Backward { rows: self, first: task * group, saved, dloss, dlogits });
+            arch::dispatch_for::<T, _>(Backward {
+                rows: self,
+                first: task * group,
+                saved,
+                dloss,
+                dlogits,
+            });
         });
     }
 

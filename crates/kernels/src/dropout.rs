@@ -8,7 +8,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::element::{Float, per_float};
+use crate::element::{Element, Float, per_float};
 use crate::{arch, par};
 
 /// Elements that share counters.
@@ -109,14 +109,14 @@ fn drop_elements<T: Float>(x: &[T], p: f64, seed: u64, y: &mut [T]) {
 }
 
 /// Calls `fill(index of the first element, words, elements)` for each group of `out`.
-fn for_groups<T: Send>(
+fn for_groups<T: Element>(
     out: &mut [T],
     seed: u64,
     fill: impl Fn(usize, &[u32; GROUP], &mut [T]) + Sync,
 ) {
     let work = out.len();
     par::chunks_mut(out, TASK, work, |task, out| {
-        arch::dispatch(Groups { first: task * TASK, key: key(seed), out, fill: &fill });
+        arch::dispatch_for::<T, _>(Groups { first: task * TASK, key: key(seed), out, fill: &fill });
     });
 }
 

@@ -17,7 +17,6 @@ pub mod elementwise;
 pub mod fold;
 pub mod gemm;
 pub mod index;
-pub mod linalg;
 pub mod math;
 pub mod norm;
 pub mod optim;

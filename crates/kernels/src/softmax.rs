@@ -106,7 +106,7 @@ fn logsumexp_rows<T: Float>(x: &[T], cols: usize, out: &mut [T]) {
     let rows = TASK.div_ceil(cols);
     par::chunks_mut(out, rows, x.len(), |task, out| {
         let x = &x[task * rows * cols..];
-        arch::dispatch(LogSumExp { x, cols, out });
+        arch::dispatch_for::<T, _>(LogSumExp { x, cols, out });
     });
 }
 
@@ -124,7 +124,7 @@ fn for_rows<T: Float>(a: &[T], b: &[T], cols: usize, out: &mut [T], kernel: impl
     let work = out.len();
     par::chunks_mut(out, task, work, |index, out| {
         let (a, b) = (&a[index * task..], &b[index * task..]);
-        arch::dispatch(Rows { a, b, cols, out, kernel });
+        arch::dispatch_for::<T, _>(Rows { a, b, cols, out, kernel });
     });
 }
 

@@ -51,7 +51,7 @@ pub(super) fn run<T: Float>(x: &[T], w: &[T], bias: Option<&[T]>, plan: &Plan, y
         par::for_each(lines.count.div_ceil(per_task), work(plan), |task| {
             let range = task * per_task..lines.count.min((task + 1) * per_task);
             lines.for_each_pass(range, |pass| {
-                arch::dispatch(Forward { pass, w: by_tap, bias, y: y.start() });
+                arch::dispatch_for::<T, _>(Forward { pass, w: by_tap, bias, y: y.start() });
             });
         });
     });
@@ -315,7 +315,7 @@ pub(super) fn weight<T: Float>(x: &[T], dy: &[T], plan: &Plan, dw: &mut [T]) {
         sums.fill(T::ZERO);
         let range = block * per_block..lines.count.min((block + 1) * per_block);
         lines.for_each_pass(range, |pass| {
-            arch::dispatch(AddPass { pass, dy: dy.as_ptr(), sums });
+            arch::dispatch_for::<T, _>(AddPass { pass, dy: dy.as_ptr(), sums });
         });
     });
     let (first, others) = partials.split_at_mut(len);

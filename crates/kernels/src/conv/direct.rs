@@ -47,7 +47,7 @@ pub(super) fn run<T: Float>(x: &[T], w: &[T], bias: Option<&[T]>, plan: &Plan, y
 
 /// Elements of a register of the current instruction set.
 fn lanes<T: Float>() -> usize {
-    arch::dispatch(Lanes::<T>(std::marker::PhantomData))
+    arch::dispatch_for::<T, _>(Lanes::<T>(std::marker::PhantomData))
 }
 
 struct Lanes<T>(std::marker::PhantomData<T>);
@@ -180,7 +180,7 @@ impl<T: Float> Places<'_, T> {
                             cols: outputs.len(),
                         }
                     };
-                    arch::dispatch(Chunk {
+                    arch::dispatch_for::<T, _>(Chunk {
                         x: &self.source.data[group * c..],
                         places: &places,
                         runs,

@@ -139,7 +139,7 @@ impl<T: Float> Rows<'_, T> {
         let at_once = if offsets.len() > ROWS_IN_PLACE { PLACES } else { PLACES_IN_PLACE };
         for places in places.chunks(at_once) {
             for group in 0..plan.groups {
-                arch::dispatch(Places {
+                arch::dispatch_for::<T, _>(Places {
                     x: &source.data[group * channels..],
                     dy: self.dy,
                     places,

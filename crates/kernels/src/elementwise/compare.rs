@@ -28,24 +28,47 @@ fn zip<A: Element, B: Element, C: Element>(
     y: &mut [C],
     f: impl Fn(A, B) -> C + Copy + Sync,
 ) {
+    drive(a, b, y, &|a, b, y| {
+        arch::inlined_for::<A, _>(
+            #[inline(always)]
+            || zip_block(a, b, y, f),
+        );
+    });
+}
+
+/// The loop of [`zip`], a function of slices because only function arguments tell the compiler
+/// that they do not overlap.
+#[inline(always)]
+fn zip_block<A: Copy, B: Copy, C>(a: &[A], b: &[B], y: &mut [C], f: impl Fn(A, B) -> C) {
+    for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
+        *y = f(a, b);
+    }
+}
+
+/// Feeds `run` with all elements in blocks: once per combination of types, not per function.
+#[track_caller]
+fn drive<A: Element, B: Element, C: Element>(
+    a: View<'_, A>,
+    b: View<'_, B>,
+    y: &mut [C],
+    run: &(dyn Fn(&[A], &[B], &mut [C]) + Sync),
+) {
     common_shape(y.len(), &[a.strides(), b.strides()]);
     let (a, b) = (Operand::new(a, y.len()), Operand::new(b, y.len()));
     let work_ns = y.len() * COST_PS / 1000;
     par::chunks_mut(y, TASK, work_ns, |index, y| {
-        arch::inlined(
-            #[inline(always)]
-            || {
-                let (mut buffer_a, mut buffer_b) = ([A::default(); BLOCK], [B::default(); BLOCK]);
-                for (block, y) in y.chunks_mut(BLOCK).enumerate() {
-                    let start = index * TASK + block * BLOCK;
-                    let a = a.block(start, &mut buffer_a[..y.len()]);
-                    let b = b.block(start, &mut buffer_b[..y.len()]);
-                    for ((y, &a), &b) in y.iter_mut().zip(a).zip(b) {
-                        *y = f(a, b);
-                    }
-                }
-            },
-        );
+        let start = index * TASK;
+        if let (Operand::Slice(a), Operand::Slice(b)) = (&a, &b) {
+            let range = start..start + y.len();
+            return run(&a[range.clone()], &b[range], y);
+        }
+        let (mut buffer_a, mut buffer_b) = ([A::default(); BLOCK], [B::default(); BLOCK]);
+        for (block, y) in y.chunks_mut(BLOCK).enumerate() {
+            let start = start + block * BLOCK;
+            let a = a.block(start, &mut buffer_a[..y.len()]);
+            let b = b.block(start, &mut buffer_b[..y.len()]);
+            run(a, b, y);
+        }
     });
 }
 
@@ -167,21 +190,19 @@ pub fn select<T: Element>(mask: View<'_, bool>, a: View<'_, T>, b: View<'_, T>, 
         let (mask, a, b) = (Operand::new(mask, len), Operand::new(a, len), Operand::new(b, len));
         let work_ns = len * COST_PS / 1000;
         par::chunks_mut(y, TASK, work_ns, |index, y| {
-            arch::inlined(
-                #[inline(always)]
-                || {
-                    let mut buffer_mask = [false; BLOCK];
-                    let mut buffers = [[T::default(); BLOCK]; 2];
-                    let [buffer_a, buffer_b] = &mut buffers;
-                    for (block, y) in y.chunks_mut(BLOCK).enumerate() {
-                        let start = index * TASK + block * BLOCK;
-                        let mask = mask.block(start, &mut buffer_mask[..y.len()]);
-                        let a = a.block(start, &mut buffer_a[..y.len()]);
-                        let b = b.block(start, &mut buffer_b[..y.len()]);
-                        select_block(mask, a, b, y);
-                    }
-                },
-            );
+            let mut buffer_mask = [false; BLOCK];
+            let mut buffers = [[T::default(); BLOCK]; 2];
+            let [buffer_a, buffer_b] = &mut buffers;
+            for (block, y) in y.chunks_mut(BLOCK).enumerate() {
+                let start = index * TASK + block * BLOCK;
+                let mask = mask.block(start, &mut buffer_mask[..y.len()]);
+                let a = a.block(start, &mut buffer_a[..y.len()]);
+                let b = b.block(start, &mut buffer_b[..y.len()]);
+                arch::inlined_for::<T, _>(
+                    #[inline(always)]
+                    || select_block(mask, a, b, y),
+                );
+            }
         });
     }
     per_element!(T: kernel(mask: View<'_, bool>, a: View<'_, T>, b: View<'_, T>, y: &mut [T]))

@@ -65,7 +65,7 @@ pub fn map<T: Float, const N: usize, Op: MapOp<T, N>>(
     check_shapes(&inputs, y.len());
     drive(inputs, y, Op::COST, &|inputs, y, len| {
         // SAFETY: `drive` gives pointers that fit the contract of `Registers`.
-        arch::dispatch(unsafe { Registers::new(op, inputs, y, len) });
+        arch::dispatch_for::<T, _>(unsafe { Registers::new(op, inputs, y, len) });
     });
 }
 
@@ -434,7 +434,7 @@ impl<T: Float, const N: usize, Op: MapOp<T, N>> Registers<T, Op, N> {
     /// The `second` register from the `i`-th element on.
     ///
     /// # Safety
-    /// There are two registers of elements from the `i`-th on.
+    /// There is a register of elements from the `i`-th on, and another if `second`.
     #[inline(always)]
     unsafe fn load<S: Simd>(&self, simd: S, i: usize, second: bool) -> [Vector<T, S>; N] {
         array::map(
@@ -464,6 +464,15 @@ impl<T: Float, const N: usize, Op: MapOp<T, N>> WithSimd for Registers<T, Op, N>
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let lanes = T::lanes::<S>();
+        if const { S::IS_SCALAR } {
+            // Baseline code is there to run anywhere, and to cost the compiler little: a function
+            // and a loop that calls it.
+            for i in 0..self.len {
+                // SAFETY: i < len.
+                unsafe { self.store(i, apply_one(self.op, self.load(simd, i, false))) };
+            }
+            return;
+        }
         // Two registers at a time, whose chains of dependent operations overlap. `len` is a
         // multiple of WIDEST, and so of two registers.
         let mut i = 0;
@@ -479,4 +488,13 @@ impl<T: Float, const N: usize, Op: MapOp<T, N>> WithSimd for Registers<T, Op, N>
             i += 2 * lanes;
         }
     }
+}
+
+/// One element, in baseline code.
+#[inline(never)]
+fn apply_one<T: Float, S: Simd, const N: usize, Op: MapOp<T, N>>(
+    op: Op,
+    inputs: [Vector<T, S>; N],
+) -> Vector<T, S> {
+    op.apply(inputs)
 }

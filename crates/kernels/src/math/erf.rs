@@ -58,7 +58,7 @@ fn map_f64<T: Float, S: Simd>(x: Vector<T, S>, f: impl Fn(f64) -> f64) -> Vector
 /// In f32 within 1.4 ulps on every argument.
 #[inline(always)]
 pub fn erf<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
-    if is_scalar::<T>() {
+    if const { is_scalar::<T>() } {
         return map_f64(x, libm::erf);
     }
     let size = x.abs();
@@ -74,7 +74,7 @@ pub fn erf<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
 /// In f32 within 8.8 ulps on every argument, 8.3 with FMA.
 #[inline(always)]
 pub fn erfc<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
-    if is_scalar::<T>() {
+    if const { is_scalar::<T>() } {
         return map_f64(x, libm::erfc);
     }
     let two = x.same(T::ONE + T::ONE);
@@ -132,7 +132,7 @@ fn mills<T: Float, S: Simd>(z: Vector<T, S>) -> Vector<T, S> {
 /// In f32 within 9 ulps on every argument, 7.4 with FMA.
 #[inline(always)]
 pub fn gelu<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
-    if is_scalar::<T>() {
+    if const { is_scalar::<T>() } {
         return map_f64(x.at_least(T::MIN), |x| x * normal_cdf_f64(x));
     }
     // x Phi(x) = max(x, 0) - |x| Q(|x|)
@@ -146,7 +146,7 @@ pub fn gelu<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
 /// In f32 within 3 epsilons of `max(1, |y|)` on every argument.
 #[inline(always)]
 pub fn gelu_slope<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
-    if is_scalar::<T>() {
+    if const { is_scalar::<T>() } {
         let x = x.clamp(T::from_f64(-100.0), T::from_f64(100.0));
         return map_f64(x, |x| normal_cdf_f64(x) + x * NORMAL_DENSITY_0 * (-0.5 * x * x).exp());
     }

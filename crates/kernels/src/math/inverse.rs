@@ -48,7 +48,7 @@ fn atan_fraction<T: Float, S: Simd>(a: Vector<T, S>, b: Vector<T, S>) -> Vector<
 /// Arc tangent.
 #[inline(always)]
 pub fn atan<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
-    if is_scalar::<T>() {
+    if const { is_scalar::<T>() } {
         return x.map(T::atan);
     }
     let one = x.same(T::ONE);
@@ -64,7 +64,7 @@ pub fn atan<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
 /// The angle of the point `(x, y)`.
 #[inline(always)]
 pub fn atan2<T: Float, S: Simd>(y: Vector<T, S>, x: Vector<T, S>) -> Vector<T, S> {
-    if is_scalar::<T>() {
+    if const { is_scalar::<T>() } {
         return y.map2(x, T::atan2);
     }
     let (zero, max) = (x.same(T::ZERO), T::MAX);
@@ -103,7 +103,7 @@ fn asin_part<T: Float, S: Simd>(size: Vector<T, S>) -> Vector<T, S> {
 /// Arc sine. NaN outside of -1 to 1.
 #[inline(always)]
 pub fn asin<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
-    if is_scalar::<T>() {
+    if const { is_scalar::<T>() } {
         return x.map(T::asin);
     }
     let size = x.abs();
@@ -116,7 +116,7 @@ pub fn asin<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
 /// Arc cosine. NaN outside of -1 to 1.
 #[inline(always)]
 pub fn acos<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
-    if is_scalar::<T>() {
+    if const { is_scalar::<T>() } {
         return x.map(T::acos);
     }
     let size = x.abs();
@@ -135,7 +135,7 @@ pub fn acos<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
 /// Hyperbolic sine.
 #[inline(always)]
 pub fn sinh<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
-    if is_scalar::<T>() {
+    if const { is_scalar::<T>() } {
         return x.map(T::sinh);
     }
     let (one, half) = (x.same(T::ONE), x.same(T::HALF));
@@ -151,7 +151,7 @@ pub fn sinh<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
 /// Hyperbolic cosine.
 #[inline(always)]
 pub fn cosh<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
-    if is_scalar::<T>() {
+    if const { is_scalar::<T>() } {
         return x.map(T::cosh);
     }
     let half = x.same(T::HALF);
@@ -165,7 +165,7 @@ pub fn cosh<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
 /// Inverse hyperbolic sine.
 #[inline(always)]
 pub fn asinh<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
-    if is_scalar::<T>() {
+    if const { is_scalar::<T>() } {
         return x.map(|x| T::from_f64(libm::asinh(x.to_f64())));
     }
     let one = x.same(T::ONE);
@@ -181,7 +181,7 @@ pub fn asinh<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
 /// Inverse hyperbolic cosine. NaN below 1.
 #[inline(always)]
 pub fn acosh<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
-    if is_scalar::<T>() {
+    if const { is_scalar::<T>() } {
         // The scalar function mistakes large negative arguments for positive ones.
         let y = x.map(|x| T::from_f64(libm::acosh(x.to_f64())));
         return x.less(x.same(T::ONE)).select(x.same(T::NAN), y);
@@ -196,7 +196,7 @@ pub fn acosh<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
 /// Inverse hyperbolic tangent. Infinite at -1 and 1, NaN outside.
 #[inline(always)]
 pub fn atanh<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
-    if is_scalar::<T>() {
+    if const { is_scalar::<T>() } {
         return x.map(|x| T::from_f64(libm::atanh(x.to_f64())));
     }
     let size = x.abs();

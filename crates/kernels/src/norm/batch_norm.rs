@@ -202,7 +202,9 @@ fn forward<T: Float>(x: &[T], split: Split, norm: &BatchNorm<'_, T>, y: &mut [T]
             let block = blocks.get(index);
             let coefficients = coefficients.map(|c| &c[block.channels()]);
             // SAFETY: each element belongs to one block.
-            arch::dispatch(unsafe { Normalise::new(x, block, coefficients, &affine, &y) });
+            arch::dispatch_for::<T, _>(unsafe {
+                Normalise::new(x, block, coefficients, &affine, &y)
+            });
         });
     });
 }
@@ -236,7 +238,7 @@ fn forward_training<T: Float>(
         affine.coefficients(channels.start, var, &mut scale, &mut beta);
         let coefficients = [mean, &scale[..count], &beta[..count]];
         // SAFETY: each element belongs to one block.
-        arch::dispatch(unsafe { Normalise::new(x, block, coefficients, affine, &y) });
+        arch::dispatch_for::<T, _>(unsafe { Normalise::new(x, block, coefficients, affine, &y) });
     });
 }
 
@@ -420,7 +422,7 @@ impl<T: Float> Backward<'_, T> {
         unsafe { self.finish(channels.start, sum, sum_x, along_x, constant) };
         let coefficients = [mean, scale, beta, along_x, constant];
         // SAFETY: each element belongs to one block.
-        arch::dispatch(unsafe { Differentiate::new(self, block, coefficients) });
+        arch::dispatch_for::<T, _>(unsafe { Differentiate::new(self, block, coefficients) });
     }
 
     /// The gradients of gamma and beta from the sums of the channels from the `first`-th on, and
@@ -469,7 +471,9 @@ impl<T: Float> Backward<'_, T> {
                 let block = blocks.get(index);
                 let coefficients = coefficients.map(|c| &c[block.channels()]);
                 // SAFETY: each element belongs to one block.
-                arch::dispatch(unsafe { Differentiate::new(self, block, coefficients) });
+                arch::dispatch_for::<T, _>(unsafe {
+                    Differentiate::new(self, block, coefficients)
+                });
             });
         });
     }

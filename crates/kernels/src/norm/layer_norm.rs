@@ -184,7 +184,7 @@ fn forward<T: Float>(
             };
             let x = &x[first * cols..end * cols];
             let eps = norm.eps;
-            arch::dispatch(Forward { x, cols, gamma, beta, eps, y, mean, rstd });
+            arch::dispatch_for::<T, _>(Forward { x, cols, gamma, beta, eps, y, mean, rstd });
         });
     });
 }
@@ -313,7 +313,7 @@ fn backward<T: Float>(
                 // SAFETY: each row belongs to one part.
                 let dx = unsafe { dx.range(first * cols..end * cols) };
                 let block = first * cols..end * cols;
-                arch::dispatch(Backward {
+                arch::dispatch_for::<T, _>(Backward {
                     x: &x[block.clone()],
                     dy: &dy[block],
                     gamma,

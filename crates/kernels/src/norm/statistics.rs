@@ -93,9 +93,9 @@ fn statistics<T: Float>(x: &[T], split: Split, mean: &mut [T], var: &mut [T]) {
 /// Mean and sum of squared distances from the mean, of the channels of a block.
 pub(super) fn moments<T: Float>(x: &[T], block: Block, mean: &mut [f64], m2: &mut [f64]) {
     if block.is_run {
-        arch::dispatch(RunMoments { x, block, mean, m2 });
+        arch::dispatch_for::<T, _>(RunMoments { x, block, mean, m2 });
     } else {
-        arch::dispatch(ColumnMoments { x, block, mean, m2 });
+        arch::dispatch_for::<T, _>(ColumnMoments { x, block, mean, m2 });
     }
 }
 

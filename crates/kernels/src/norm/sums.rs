@@ -32,9 +32,9 @@ impl<T: Float> Inputs<'_, T> {
     /// Fills `sum` and `sum_x`, one of each per channel of the block.
     pub(super) fn sums(self, sum: &mut [f64], sum_x: &mut [f64]) {
         if self.block.is_run {
-            arch::dispatch(RunSums { inputs: self, sum, sum_x });
+            arch::dispatch_for::<T, _>(RunSums { inputs: self, sum, sum_x });
         } else {
-            arch::dispatch(ColumnSums { inputs: self, sum, sum_x });
+            arch::dispatch_for::<T, _>(ColumnSums { inputs: self, sum, sum_x });
         }
     }
 }

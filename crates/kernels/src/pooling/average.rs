@@ -90,7 +90,7 @@ fn per_place<T: Float>(
         for (at, y) in y.chunks_exact_mut(channels).enumerate() {
             list.clear();
             let factor = terms(task * places + at, &mut list);
-            arch::dispatch(Sum { x, terms: &list, factor, y });
+            arch::dispatch_for::<T, _>(Sum { x, terms: &list, factor, y });
         }
     });
 }

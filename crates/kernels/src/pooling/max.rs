@@ -86,7 +86,7 @@ fn forward<T: Float>(x: &[T], pool: &Pool, y: &mut [T], taps: &mut [T]) {
         let rows = y.chunks_exact_mut(channels).zip(taps.chunks_exact_mut(channels));
         for (at, (y, taps)) in rows.enumerate() {
             list_taps(pool, task * places + at, &mut list);
-            arch::dispatch(Max { x, list: &list, y, taps });
+            arch::dispatch_for::<T, _>(Max { x, list: &list, y, taps });
         }
     });
 }
@@ -138,7 +138,7 @@ fn gather<T: Float>(x: &[T], taps: &[T], pool: &Pool, y: &mut [T]) {
             let place = task * places + at;
             list_taps(pool, place, &mut list);
             let taps = &taps[place * channels..(place + 1) * channels];
-            arch::dispatch(Pick { x, list: &list, taps, y });
+            arch::dispatch_for::<T, _>(Pick { x, list: &list, taps, y });
         }
     });
 }
@@ -193,7 +193,7 @@ fn scatter<T: Float>(dy: &[T], taps: &[T], pool: &Pool, dx: &mut [T]) {
                     }
                 }
             }
-            arch::dispatch(Collect { dy, taps, list: &list, dx });
+            arch::dispatch_for::<T, _>(Collect { dy, taps, list: &list, dx });
         }
     });
 }

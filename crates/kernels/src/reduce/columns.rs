@@ -35,7 +35,7 @@ pub(super) fn reduce<T: Float, F: Fold<T>>(x: &[T], split: Split, out: &mut [T],
     let parts = split.axis.div_ceil(PART);
     if parts == 1 {
         let out = Disjoint::new(out);
-        return fold_units::<T, F>(x, split, |unit, total| {
+        return fold_units::<T, F>(x, split, &|unit, total| {
             let start = unit.outer * inner + unit.column;
             // SAFETY: with one part, each strip of the result belongs to one unit.
             let out = unsafe { out.range(start..start + total.len()) };
@@ -47,7 +47,7 @@ pub(super) fn reduce<T: Float, F: Fold<T>>(x: &[T], split: Split, out: &mut [T],
     // partial (outer, part, inner)
     scratch::with(split.outer * parts * inner, |partial: &mut [f64]| {
         let shared = Disjoint::new(partial);
-        fold_units::<T, F>(x, split, |unit, total| {
+        fold_units::<T, F>(x, split, &|unit, total| {
             let start = (unit.outer * parts + unit.part) * inner + unit.column;
             // SAFETY: each strip of each part belongs to one unit.
             unsafe { shared.range(start..start + total.len()) }.copy_from_slice(total);
@@ -76,15 +76,18 @@ struct Unit {
     column: usize,
 }
 
+/// Takes the result of a unit, to which its place belongs alone.
+type Store<'a> = dyn Fn(Unit, &[f64]) + Sync + 'a;
+
 /// Folds every unit, and gives each result to `store`.
-fn fold_units<T: Float, F: Fold<T>>(x: &[T], split: Split, store: impl Fn(Unit, &[f64]) + Sync) {
+fn fold_units<T: Float, F: Fold<T>>(x: &[T], split: Split, store: &Store<'_>) {
     let Split { outer, axis, inner } = split;
     let (parts, strips) = (axis.div_ceil(PART), inner.div_ceil(STRIP));
     let units = outer * parts * strips;
     let unit_elements = axis.min(PART) * inner.min(STRIP);
     let group = TASK.div_ceil(unit_elements);
     par::for_each(units.div_ceil(group), x.len() / 8, |task| {
-        arch::inlined(
+        arch::inlined_for::<T, _>(
             #[inline(always)]
             || {
                 let mut total = [0.0; STRIP];

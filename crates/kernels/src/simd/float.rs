@@ -357,7 +357,10 @@ fn shift_words<S: Simd>(
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn as_v4<S: Simd>(_simd: S) -> Option<pulp::x86::V4> {
-    if std::any::TypeId::of::<S>() == std::any::TypeId::of::<pulp::x86::V4>() {
+    // The first condition is known before the code is made, which is then made for one set alone.
+    if const { S::F32_LANES == 16 }
+        && std::any::TypeId::of::<S>() == std::any::TypeId::of::<pulp::x86::V4>()
+    {
         // SAFETY: a value of type `S`, which is V4, proves that the CPU has its features.
         return Some(unsafe { pulp::x86::V4::new_unchecked() });
     }

@@ -398,9 +398,12 @@ impl<T: SimdFloat, S: Simd> Not for Mask<T, S> {
 fn keeps_second_nan<S: Simd>() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
-        let id = std::any::TypeId::of::<S>();
-        id == std::any::TypeId::of::<pulp::x86::V4>()
-            || id == std::any::TypeId::of::<pulp::x86::V3>()
+        let is = |other| std::any::TypeId::of::<S>() == other;
+        match S::F32_LANES {
+            16 => is(std::any::TypeId::of::<pulp::x86::V4>()),
+            8 => is(std::any::TypeId::of::<pulp::x86::V3>()),
+            _ => false,
+        }
     }
     #[cfg(not(target_arch = "x86_64"))]
     false

@@ -1,6 +1,7 @@
 //! `cholesky`: the triangular factor of symmetric positive definite matrices.
 
-use backstitch_kernels::{Float, linalg as kernel};
+use backstitch_kernels::Float;
+use backstitch_linalg as kernel;
 
 use super::matrices::{self, Square};
 use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};

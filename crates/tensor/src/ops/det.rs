@@ -1,6 +1,7 @@
 //! `det`: determinants.
 
-use backstitch_kernels::{Float, linalg as kernel};
+use backstitch_kernels::Float;
+use backstitch_linalg as kernel;
 
 use super::matrices::{self, Square};
 use crate::op::{Gradient, Op, Saves, Site, Tangents, apply, rerun_backward, rerun_jvp};

@@ -1,6 +1,7 @@
 //! `eigh`: eigenvalues and eigenvectors of symmetric matrices.
 
-use backstitch_kernels::{Float, linalg as kernel};
+use backstitch_kernels::Float;
+use backstitch_linalg as kernel;
 
 use super::cholesky::symmetric_part;
 use super::matrices::{self, Square};

@@ -1,6 +1,7 @@
 //! `inverse`: the inverse of square matrices.
 
-use backstitch_kernels::{Float, linalg as kernel};
+use backstitch_kernels::Float;
+use backstitch_linalg as kernel;
 
 use super::matrices::{self, Square};
 use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};

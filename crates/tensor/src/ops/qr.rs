@@ -1,6 +1,7 @@
 //! `qr`: orthonormal columns times an upper triangle.
 
-use backstitch_kernels::{Float, linalg as kernel};
+use backstitch_kernels::Float;
+use backstitch_linalg as kernel;
 
 use super::matrices;
 use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};

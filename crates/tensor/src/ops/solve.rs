@@ -1,6 +1,7 @@
 //! `solve`: systems of linear equations.
 
-use backstitch_kernels::{Float, linalg as kernel};
+use backstitch_kernels::Float;
+use backstitch_linalg as kernel;
 
 use super::matrices::{self, broadcast_systems};
 use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};

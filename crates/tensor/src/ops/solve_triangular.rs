@@ -1,7 +1,7 @@
 //! `solve_triangular`: systems of linear equations whose matrix is triangular.
 
 use backstitch_kernels::Float;
-use backstitch_kernels::linalg::{self as kernel, Triangle};
+use backstitch_linalg::{self as kernel, Triangle};
 
 use super::matrices::{self, broadcast_systems};
 use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};

@@ -1,6 +1,7 @@
 //! `svd`: singular values and vectors.
 
-use backstitch_kernels::{Float, linalg as kernel};
+use backstitch_kernels::Float;
+use backstitch_linalg as kernel;
 
 use super::eigh::{inverse_gaps, rotated};
 use super::matrices;

@@ -1,18 +1,21 @@
 //! Factorisations of dense matrices: faer, wrapped over batches of row-major slices.
 //!
+//! A crate of its own beside the kernels, so that they need not wait until faer is compiled, which
+//! takes half a minute on one core.
+//!
 //! Each matrix is factorised by one thread; the matrices of a batch are shared among threads. Where
 //! a factorisation does not exist (a singular matrix, one that is not positive definite, numbers
 //! that are not finite), that matrix's results are NaN. faer allocates its own scratch memory.
 //!
-//! All is computed in f64: results in f32 are rounded once, at the end. Unlike the other kernels
-//! these are compiled where they are used, and cost programs without linear algebra nothing.
+//! All is computed in f64: results in f32 are rounded once, at the end. Unlike the kernels these
+//! are compiled where they are used, and cost programs without linear algebra nothing.
 
+#![forbid(unsafe_code)]
+
+use backstitch_kernels::{Float, par};
 use faer::linalg::solvers::{PartialPivLu, Solve};
 use faer::linalg::triangular_solve as triangular;
 use faer::{Mat, MatRef, Par, Side};
-
-use crate::Float;
-use crate::par;
 
 /// Which half of a square matrix is read, and whether its diagonal counts as ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,6 +252,15 @@ pub fn svd<T: Float>(a: &[T], (m, n): (usize, usize), y: &mut [T]) {
         write(v, k, |i, j| svd.V()[(i, j)] * signs[j]);
     });
 }
+
+// What `testing` takes from the kernels' root.
+#[cfg(test)]
+use backstitch_kernels::{arch, element};
+
+#[cfg(test)]
+#[path = "../../kernels/src/testing.rs"]
+#[allow(dead_code, reason = "the kernels' tests use more of it")]
+mod testing;
 
 #[cfg(test)]
 mod tests {
