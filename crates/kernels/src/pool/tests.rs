@@ -96,3 +96,14 @@ fn trim_keeps_live_buffers() {
     assert!(buffer.iter().all(|&x| x == 1.0));
     assert!(stats().bytes_held >= stats().bytes_in_use.min(16 << 20));
 }
+
+#[test]
+fn large_buffers_do_not_all_start_at_the_same_place_of_a_page() {
+    // Classes that no other test uses.
+    for len in [90_000, 300_000, 3_000_000] {
+        let buffers: [_; 8] = std::array::from_fn(|_| Buffer::<u8>::zeroed(len));
+        let mut places = buffers.each_ref().map(|buffer| buffer.as_ptr() as usize % 4096);
+        places.sort_unstable();
+        assert!(places[0] < places[7], "{len} bytes: {places:?}");
+    }
+}
