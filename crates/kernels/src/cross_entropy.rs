@@ -14,7 +14,7 @@ use crate::element::{Float, per_float};
 use crate::math::exp_nonpositive;
 use crate::registers::{map, sum};
 use crate::simd::Vector;
-use crate::softmax::{exp_sum, row_max};
+use crate::softmax::{Maxima, exp_sum};
 use crate::{arch, par, scratch};
 
 /// Elements of a task.
@@ -363,11 +363,12 @@ impl<T: Float> WithSimd for Forward<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let rows = self.rows;
-        for (i, (loss, saved)) in
-            self.loss.iter_mut().zip(self.saved.chunks_exact_mut(2)).enumerate()
-        {
-            let row = self.first + i;
+        let (rows, classes) = (self.rows, self.rows.classes);
+        let logits = &rows.logits[self.first * classes..];
+        let mut maxima = Maxima::new(logits, self.loss.len(), classes);
+        let outputs = self.loss.iter_mut().zip(self.saved.chunks_exact_mut(2));
+        for (i, (loss, saved)) in outputs.enumerate() {
+            let (row, max) = (self.first + i, maxima.next(simd));
             if let Target::Labels(labels) = rows.target
                 && labels[row] == rows.ignore_index
             {
@@ -375,9 +376,7 @@ impl<T: Float> WithSimd for Forward<'_, T> {
                 saved.fill(T::ZERO);
                 continue;
             }
-            let logits = rows.logits(row);
-            let max = row_max(simd, logits);
-            let log_sum = exp_sum(simd, logits, max).ln();
+            let log_sum = exp_sum(simd, rows.logits(row), max).ln();
             saved.copy_from_slice(&[max, T::from_f64(log_sum)]);
             *loss = T::from_f64(row_loss(simd, &rows, row, max, log_sum));
         }
@@ -513,7 +512,7 @@ fn row_gradient<T: Float, S: Simd>(
     let (max, log_sum) = (Vector::splat(simd, saved[0]), Vector::splat(simd, saved[1]));
     let size = Vector::constant(simd, dloss * size);
     let share = Vector::constant(simd, dloss * rows.share);
-    let p = SoftmaxOf { max, log_sum, size };
+    let p = SoftmaxOf { max, log_sum };
     let logits = rows.logits(row);
     // With labels, weights stand in for targets, which then count nothing.
     let (targets, keep) = match rows.target {
@@ -522,12 +521,13 @@ fn row_gradient<T: Float, S: Simd>(
     };
     let keep = Vector::constant(simd, keep);
     if matches!(rows.target, Target::Labels(_)) && !rows.is_weighted {
+        let minus_share = -share;
         return map(
             simd,
             [logits],
             dlogits,
             #[inline(always)]
-            |[x]| p.scaled(x) - share,
+            |[x]| p.of(x).mul_add(size, minus_share),
         );
     }
     map(
@@ -535,22 +535,21 @@ fn row_gradient<T: Float, S: Simd>(
         [logits, targets, rows.weights],
         dlogits,
         #[inline(always)]
-        |[x, t, w]| w.neg_mul_add(t.mul_add(keep, share), p.scaled(x)),
+        |[x, t, w]| w.neg_mul_add(t.mul_add(keep, share), p.of(x) * size),
     );
 }
 
-/// The softmax of a row, from what forward has saved, times a factor.
+/// The softmax of a row, from what forward has saved.
 #[derive(Clone, Copy)]
 struct SoftmaxOf<T: Float, S: Simd> {
     max: Vector<T, S>,
     log_sum: Vector<T, S>,
-    size: Vector<T, S>,
 }
 
 impl<T: Float, S: Simd> SoftmaxOf<T, S> {
     #[inline(always)]
-    fn scaled(self, logits: Vector<T, S>) -> Vector<T, S> {
-        exp_nonpositive(logits - self.max - self.log_sum) * self.size
+    fn of(self, logits: Vector<T, S>) -> Vector<T, S> {
+        exp_nonpositive(logits - self.max - self.log_sum)
     }
 }
 

@@ -2,7 +2,9 @@
 //!
 //! Forward reads a row three times, from the L1 cache after the first: largest element; exp, sum
 //! and store; scale. Computing the largest element first costs less than correcting a running one.
-//! The exponentials leave the memory idle, so the next row is fetched meanwhile.
+//! The exponentials leave the memory idle, so rows ahead are fetched meanwhile. They have to wait
+//! for the largest element, and a row's end for the last of them; so the largest element of the
+//! next row is sought before the exponentials of this one ([`Maxima`]).
 
 use pulp::{Simd, WithSimd};
 
@@ -112,7 +114,10 @@ fn logsumexp_rows<T: Float>(x: &[T], cols: usize, out: &mut [T]) {
 
 /// What is done with a row of two inputs and one output.
 trait RowKernel<T: Float>: Copy + Sync {
-    fn row<S: Simd>(self, simd: S, a: &[T], b: &[T], out: &mut [T]);
+    /// Whether it needs the largest element of each row of `a`.
+    const NEEDS_MAX: bool = false;
+
+    fn row<S: Simd>(self, simd: S, a: &[T], max: T, b: &[T], out: &mut [T]);
 }
 
 /// Runs `kernel` on every row, rows shared by the threads.
@@ -142,21 +147,65 @@ impl<T: Float, K: RowKernel<T>> WithSimd for Rows<'_, T, K> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let cols = self.cols;
+        let count = if K::NEEDS_MAX { self.out.len() / cols } else { 0 };
+        let mut maxima = Maxima::new(self.a, count, cols);
         let rows = self.a.chunks_exact(cols).zip(self.b.chunks_exact(cols));
         for ((a, b), out) in rows.zip(self.out.chunks_exact_mut(cols)) {
-            self.kernel.row(simd, a, b, out);
+            let max = if K::NEEDS_MAX { maxima.next(simd) } else { T::ZERO };
+            self.kernel.row(simd, a, max, b, out);
         }
     }
 }
+
+/// The largest elements of rows in order, each sought a row ahead.
+pub(crate) struct Maxima<'a, T> {
+    /// The rows whose largest elements have not been sought.
+    rest: &'a [T],
+    rows: usize,
+    cols: usize,
+    /// That of the row before those.
+    max: Option<T>,
+}
+
+impl<'a, T: Float> Maxima<'a, T> {
+    /// Of the first `rows` rows of `cols` elements.
+    #[inline(always)]
+    pub(crate) fn new(x: &'a [T], rows: usize, cols: usize) -> Self {
+        Maxima { rest: &x[..rows * cols], rows, cols, max: None }
+    }
+
+    /// That of the next row.
+    #[inline(always)]
+    pub(crate) fn next<S: Simd>(&mut self, simd: S) -> T {
+        loop {
+            let max = self.max;
+            if self.rows == 0 {
+                return max.unwrap_or(T::NEG_INFINITY);
+            }
+            let (row, rest) = self.rest.split_at(self.cols);
+            self.max = Some(row_max(simd, row));
+            (self.rest, self.rows) = (rest, self.rows - 1);
+            if let Some(max) = max {
+                return max;
+            }
+        }
+    }
+}
+
+/// Rows from the one that is worked on to the one that is fetched: the next one has been read
+/// already, for its largest element.
+const AHEAD: usize = 2;
 
 #[derive(Clone, Copy)]
 struct SoftmaxRow;
 
 impl<T: Float> RowKernel<T> for SoftmaxRow {
+    const NEEDS_MAX: bool = true;
+
     #[inline(always)]
-    fn row<S: Simd>(self, simd: S, x: &[T], _: &[T], y: &mut [T]) {
-        let max = Vector::splat(simd, row_max(simd, x));
-        let next = NextRows::new([x], [&*y], x.len());
+    fn row<S: Simd>(self, simd: S, x: &[T], max: T, _: &[T], y: &mut [T]) {
+        let max = Vector::splat(simd, max);
+        let next = NextRows::new([x], [&*y], AHEAD * x.len());
         let mut total = 0.0;
         for (x, y) in x.chunks(BLOCK).zip(y.chunks_mut(BLOCK)) {
             let [sum] = map_fold(
@@ -189,13 +238,14 @@ impl<T: Float> RowKernel<T> for SoftmaxRow {
 struct LogSoftmaxRow;
 
 impl<T: Float> RowKernel<T> for LogSoftmaxRow {
+    const NEEDS_MAX: bool = true;
+
     #[inline(always)]
-    fn row<S: Simd>(self, simd: S, x: &[T], _: &[T], y: &mut [T]) {
-        let max = row_max(simd, x);
+    fn row<S: Simd>(self, simd: S, x: &[T], max: T, _: &[T], y: &mut [T]) {
         // (x - max) - log sum keeps more bits than x - (max + log sum).
         let log_sum = T::from_f64(exp_sum(simd, x, max).ln());
         let (max, log_sum) = (Vector::splat(simd, max), Vector::splat(simd, log_sum));
-        let next = NextRows::new([x], [&*y], x.len());
+        let next = NextRows::new([], [&*y], x.len());
         map(
             simd,
             [x],
@@ -214,7 +264,7 @@ struct SoftmaxBackwardRow;
 
 impl<T: Float> RowKernel<T> for SoftmaxBackwardRow {
     #[inline(always)]
-    fn row<S: Simd>(self, simd: S, y: &[T], dy: &[T], dx: &mut [T]) {
+    fn row<S: Simd>(self, simd: S, y: &[T], _: T, dy: &[T], dx: &mut [T]) {
         let total = sum(
             simd,
             [y, dy],
@@ -242,7 +292,7 @@ struct LogSoftmaxBackwardRow;
 
 impl<T: Float> RowKernel<T> for LogSoftmaxBackwardRow {
     #[inline(always)]
-    fn row<S: Simd>(self, simd: S, y: &[T], dy: &[T], dx: &mut [T]) {
+    fn row<S: Simd>(self, simd: S, y: &[T], _: T, dy: &[T], dx: &mut [T]) {
         let total = sum(
             simd,
             [dy],
@@ -272,8 +322,9 @@ impl<T: Float> WithSimd for LogSumExp<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        let mut maxima = Maxima::new(self.x, self.out.len(), self.cols);
         for (x, out) in self.x.chunks_exact(self.cols).zip(self.out) {
-            let max = row_max(simd, x);
+            let max = maxima.next(simd);
             // An infinite maximum is the result; inf - inf would make NaN of it.
             let is_finite = max.is_finite() || x.iter().any(|x| x.is_nan());
             *out = if is_finite {
@@ -287,7 +338,7 @@ impl<T: Float> WithSimd for LogSumExp<'_, T> {
 
 /// The largest element of a row; unspecified with NaN, which shows in the sum of exponentials.
 #[inline(always)]
-pub(crate) fn row_max<T: Float, S: Simd>(simd: S, x: &[T]) -> T {
+fn row_max<T: Float, S: Simd>(simd: S, x: &[T]) -> T {
     let least = T::NEG_INFINITY;
     let start = [Vector::splat(simd, least)];
     let [max] = fold(
@@ -303,11 +354,11 @@ pub(crate) fn row_max<T: Float, S: Simd>(simd: S, x: &[T]) -> T {
     max.reduce_max()
 }
 
-/// `sum exp(x - max)`.
+/// `sum exp(x - max)`; fetches the row behind the next one.
 #[inline(always)]
 pub(crate) fn exp_sum<T: Float, S: Simd>(simd: S, x: &[T], max: T) -> f64 {
     let max = Vector::splat(simd, max);
-    let next = NextRows::new([x], [], x.len());
+    let next = NextRows::new([x], [], AHEAD * x.len());
     sum(
         simd,
         [x],

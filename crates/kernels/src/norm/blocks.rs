@@ -196,7 +196,8 @@ fn sum_group<T: Float, S: Simd, const N: usize, const C: usize, const G: usize>(
     sums: [&mut [T]; 2],
     add: &impl Fn([Vector<T, S>; 2], [Vector<T, S>; N], [Vector<T, S>; C]) -> [Vector<T, S>; 2],
 ) {
-    let (lanes, width) = (T::lanes::<S>(), sums[0].len());
+    let lanes = T::lanes::<S>();
+    let width = if G == 1 { sums[0].len() } else { G * lanes };
     let coefficients: [[Vector<T, S>; C]; G] = array::from_fn(
         #[inline(always)]
         |g| {
