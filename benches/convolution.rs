@@ -73,7 +73,7 @@ fn pools(criterion: &mut Criterion) {
     let spans = Spans { input: 32, dilation: 1, windows, divisors: vec![2.0; 16] };
     let pool = Pool { batch: 32, channels: 64, axes: [Spans::one(), spans.clone(), spans] };
     let (x, dy) = (draw(pool.input_len()), draw(pool.output_len()));
-    let (mut y, mut taps, mut dx) = (dy.clone(), dy.clone(), x.clone());
+    let (mut y, mut taps, mut dx) = (dy.clone(), vec![0; pool.taps_len()], x.clone());
     group.throughput(Throughput::Bytes(4 * (2 * x.len() + 2 * y.len()) as u64));
     group.bench_function("maximum, forward and gradient", |b| {
         b.iter(|| {

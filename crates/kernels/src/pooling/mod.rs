@@ -6,12 +6,12 @@
 mod average;
 mod max;
 mod span;
+mod taps;
+mod walk;
 
 pub use average::{average_pool, average_pool_backward};
 pub use max::{max_pool, max_pool_gather, max_pool_indices, max_pool_scatter};
 pub use span::Spans;
-
-use span::Cover;
 
 /// A pooling: its sizes. Images are `(batch, axes.., channels)`.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,17 +60,12 @@ impl Pool {
         }
     }
 
-    /// Which windows see each input place, per axis.
-    fn covers(&self) -> [Cover; 3] {
-        [0, 1, 2].map(|at| Cover::of(&self.axes[at]))
-    }
-
     #[track_caller]
-    fn check(&self, name: &str, x: usize, y: &[usize]) {
+    fn check(&self, name: &str, x: usize, y: usize) {
         let (input, output) = (self.input_len(), self.output_len());
         assert!(
-            x == input && y.iter().all(|&y| y == output),
-            "{name}: needs {input} elements of input and {output} of output; got {x} and {y:?}"
+            x == input && y == output,
+            "{name}: needs {input} elements of input and {output} of output; got {x} and {y}"
         );
     }
 }
@@ -79,9 +74,6 @@ impl Pool {
 fn unravel(place: usize, lens: [usize; 3]) -> [usize; 3] {
     [place / (lens[1] * lens[2]), place / lens[2] % lens[1], place % lens[2]]
 }
-
-/// Elements of a task.
-const TASK: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests;

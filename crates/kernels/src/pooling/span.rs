@@ -41,32 +41,53 @@ impl Spans {
     }
 }
 
-/// The windows that see each place of an axis.
-pub(super) struct Cover {
-    /// Where each place's windows begin in `windows`, and where the last place's end.
+/// For each place on one side of an axis, the places on the other side that it is linked with, and
+/// the taps that link them.
+pub(super) struct Links {
+    /// Where each place's links begin in `links`, and where the last place's end.
     starts: Vec<usize>,
-    /// Window and tap.
-    windows: Vec<(usize, usize)>,
+    /// Place on the other side, and tap.
+    links: Vec<(usize, usize)>,
 }
 
-impl Cover {
-    pub(super) fn of(spans: &Spans) -> Cover {
+impl Links {
+    /// From each window to the input places that it sees, in the order of its taps.
+    pub(super) fn of_windows(spans: &Spans) -> Links {
+        let all = (0..spans.len())
+            .flat_map(|o| spans.window(o).map(move |(place, tap)| (o, place, tap)))
+            .collect();
+        Links::collect(spans.len(), all)
+    }
+
+    /// From each input place to the windows that see it.
+    pub(super) fn of_inputs(spans: &Spans) -> Links {
         let mut all: Vec<(usize, usize, usize)> = (0..spans.len())
             .flat_map(|o| spans.window(o).map(move |(place, tap)| (place, o, tap)))
             .collect();
         all.sort_unstable();
-        let mut starts = vec![0; spans.input + 1];
+        Links::collect(spans.input, all)
+    }
+
+    /// From links ordered by their places.
+    fn collect(places: usize, all: Vec<(usize, usize, usize)>) -> Links {
+        let mut starts = vec![0; places + 1];
         for &(place, ..) in &all {
             starts[place + 1] += 1;
         }
-        for place in 0..spans.input {
+        for place in 0..places {
             starts[place + 1] += starts[place];
         }
-        Cover { starts, windows: all.into_iter().map(|(_, o, tap)| (o, tap)).collect() }
+        Links { starts, links: all.into_iter().map(|(_, other, tap)| (other, tap)).collect() }
+    }
+
+    /// The number of places.
+    #[inline(always)]
+    pub(super) fn len(&self) -> usize {
+        self.starts.len() - 1
     }
 
     #[inline(always)]
     pub(super) fn at(&self, place: usize) -> &[(usize, usize)] {
-        &self.windows[self.starts[place]..self.starts[place + 1]]
+        &self.links[self.starts[place]..self.starts[place + 1]]
     }
 }

@@ -128,30 +128,32 @@ fn indices_of<T: Float>(x: &Tensor<T>, windows: &Windows, axes: usize) -> Tensor
     if is_batched { indices } else { indices.reshape(&shape[1..]) }
 }
 
-/// Largest elements, and the taps they come from with the channels last.
-fn pool<T: Float>(x: &Tensor<T>, windows: &Windows) -> (Tensor<T>, Tensor<T>) {
+/// Largest elements, and the bytes of the taps they come from, with the channels last.
+fn pool<T: Float>(x: &Tensor<T>, windows: &Windows) -> (Tensor<T>, Tensor<u8>) {
     let x = x.channels_last();
-    let mut taps = Tensor::zeros([windows.pool.output_len()]);
-    let y = Tensor::build_channels_last(&windows.output_shape(), |y| {
-        pooling::max_pool(data(&x), &windows.pool, y, taps.data_mut());
+    let mut y = Tensor::default();
+    let taps = Tensor::build(&[windows.pool.taps_len()], |taps| {
+        y = Tensor::build_channels_last(&windows.output_shape(), |y| {
+            pooling::max_pool(data(&x), &windows.pool, y, taps);
+        });
     });
     (y, taps)
 }
 
-struct MaxPool<T: Float> {
+struct MaxPool {
     windows: Windows,
     /// The tap of each window that its largest element comes from.
-    taps: Tensor<T>,
+    taps: Tensor<u8>,
 }
 
-impl<T: Float> MaxPool<T> {
+impl MaxPool {
     /// The derivative, or its transpose: what each window finds at its tap, or what goes there.
-    fn along(&self, d: &Tensor<T>, is_transposed: bool) -> Tensor<T> {
+    fn along<T: Float>(&self, d: &Tensor<T>, is_transposed: bool) -> Tensor<T> {
         apply(Pick { windows: self.windows.clone(), taps: self.taps.clone(), is_transposed }, [d])
     }
 }
 
-impl<T: Float> Op<T, 1> for MaxPool<T> {
+impl<T: Float> Op<T, 1> for MaxPool {
     const NAME: &'static str = "max_pool";
     const SAVES: Saves = Saves::NOTHING;
 
@@ -172,13 +174,13 @@ impl<T: Float> Op<T, 1> for MaxPool<T> {
 
 /// Takes the element at a given tap of each window, or puts it there: linear.
 #[derive(Clone)]
-struct Pick<T: Float> {
+struct Pick {
     windows: Windows,
-    taps: Tensor<T>,
+    taps: Tensor<u8>,
     is_transposed: bool,
 }
 
-impl<T: Float> Op<T, 1> for Pick<T> {
+impl<T: Float> Op<T, 1> for Pick {
     const NAME: &'static str = "max_pool_pick";
     const SAVES: Saves = Saves::NOTHING;
 
