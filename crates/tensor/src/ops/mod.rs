@@ -27,6 +27,7 @@ mod celu;
 mod cholesky;
 mod chunk;
 mod clamp;
+mod classes;
 mod col2im;
 mod concat;
 mod conv;
@@ -34,6 +35,7 @@ mod conv_transpose;
 mod cos;
 mod cosh;
 mod cross_entropy;
+mod cross_entropy_soft;
 mod cummax;
 mod cumprod;
 mod cumsum;
@@ -194,9 +196,9 @@ mod where_;
 
 pub use avg_pool::AvgPoolOptions;
 pub use batch_norm::BatchStatistics;
+pub use classes::{CrossEntropy, Reduction};
 pub use conv::{ConvOptions, Padding, Winograd};
 pub use conv_transpose::ConvTransposeOptions;
-pub use cross_entropy::{CrossEntropy, Reduction};
 pub use embedding::EmbeddingOptions;
 pub use grid_sample::{GridMode, GridPadding, GridSampleOptions};
 pub use im2col::Patches;
@@ -237,6 +239,7 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     cos::SPECS,
     cosh::SPECS,
     cross_entropy::SPECS,
+    cross_entropy_soft::SPECS,
     cummax::SPECS,
     cumprod::SPECS,
     cumsum::SPECS,
