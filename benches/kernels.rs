@@ -9,7 +9,7 @@ use backstitch::kernels::gemm::{Accumulate, Epilogue, Matrix, MatrixMut, gemm};
 use backstitch::kernels::norm::{self, Affine, BatchNorm, Gradients, LayerNorm};
 use backstitch::kernels::optim::{self, AdamSlices, AdamStep, Decay};
 use backstitch::kernels::reduce::Split;
-use backstitch::kernels::{Buffer, View, copy, elementwise, softmax};
+use backstitch::kernels::{Buffer, View, copy, dropout, elementwise, softmax};
 use backstitch::{Rng, Tensor};
 use criterion::{Throughput, criterion_group, criterion_main};
 use faer::linalg::matmul::matmul;
@@ -44,19 +44,19 @@ fn products(criterion: &mut Criterion) {
         for name in ["NN", "NT", "TN", "TT"] {
             let transposed = (name.starts_with('T'), name.ends_with('T'));
             let (left, right) = (part(&a, m, k, transposed.0), part(&b, k, n, transposed.1));
-            group.bench_function(name, |bencher| {
-                bencher.iter(|| {
-                    let c = MatrixMut::row_major(&mut c, m, n);
-                    gemm(left, right, c, 1.0, Accumulate::Replace, Epilogue::None);
-                });
-            });
+            let mut ours = || {
+                let c = MatrixMut::row_major(&mut c, m, n);
+                gemm(left, right, c, 1.0, Accumulate::Replace, Epilogue::None);
+            };
+            ours();
+            group.bench_function(name, |bencher| bencher.iter(&mut ours));
             let (left, right) = (faers(&a, m, k, transposed.0), faers(&b, k, n, transposed.1));
-            group.bench_function(format!("faer {name}"), |bencher| {
-                bencher.iter(|| {
-                    let c = MatMut::from_row_major_slice_mut(&mut theirs, m, n);
-                    matmul(c, Accum::Replace, left, right, 1.0, Par::Seq);
-                });
-            });
+            let mut faers = || {
+                let c = MatMut::from_row_major_slice_mut(&mut theirs, m, n);
+                matmul(c, Accum::Replace, left, right, 1.0, Par::Seq);
+            };
+            faers();
+            group.bench_function(format!("faer {name}"), |bencher| bencher.iter(&mut faers));
             assert!(c.iter().zip(&theirs[..]).all(|(c, d)| (c - d).abs() < 1e-3 * k as f32));
         }
         group.finish();
@@ -124,12 +124,12 @@ fn rows(criterion: &mut Criterion) {
     let (mut y, mut dx) = (vec![0.0; x.len()], vec![0.0; x.len()]);
     let mut group = criterion.benchmark_group("512x1000");
     group.throughput(Throughput::Bytes(20 * x.len() as u64));
-    group.bench_function("softmax", |b| {
-        b.iter(|| {
-            softmax::softmax(black_box(&x), cols, &mut y);
-            softmax::softmax_backward(&y, &dy, cols, &mut dx);
-        });
-    });
+    let mut softmax = || {
+        softmax::softmax(black_box(&x), cols, &mut y);
+        softmax::softmax_backward(&y, &dy, cols, &mut dx);
+    };
+    softmax();
+    group.bench_function("softmax", |b| b.iter(&mut softmax));
     assert!((y[..cols].iter().sum::<f32>() - 1.0).abs() < 1e-5);
     group.bench_function("log_softmax", |b| {
         b.iter(|| {
@@ -203,8 +203,13 @@ fn norms(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// AdamW over one large parameter, and copies that transpose.
+/// Dropout, AdamW over one large parameter, and copies that transpose.
 fn sweeps(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("dropout");
+    let (x, mut y) = (draw(1_000_000), vec![0.0; 1_000_000]);
+    group.throughput(Throughput::Bytes(8 * x.len() as u64));
+    group.bench_function("1M", |b| b.iter(|| dropout::dropout(black_box(&x), 0.5, 1, &mut y)));
+    group.finish();
     let mut group = criterion.benchmark_group("adamw");
     for (name, len) in [("1M", 1_000_000), ("10M", 10_000_000)] {
         let (mut p, g) = (Buffer::from_slice(&draw(len)), Buffer::from_slice(&draw(len)));
@@ -225,11 +230,11 @@ fn sweeps(criterion: &mut Criterion) {
         let x = Buffer::from_slice(&draw(size * size));
         let mut y = Buffer::zeroed(size * size);
         group.throughput(Throughput::Bytes(8 * x.len() as u64));
-        group.bench_function(format!("{size}x{size}"), |b| {
-            let (shape, strides) = ([size, size], [1, size as isize]);
-            let columns = View::new(&x, 0, &shape, &strides);
-            b.iter(|| copy::copy(black_box(columns), &mut y));
-        });
+        let (shape, strides) = ([size, size], [1, size as isize]);
+        let columns = View::new(&x, 0, &shape, &strides);
+        let mut copy = || copy::copy(black_box(columns), &mut y);
+        copy();
+        group.bench_function(format!("{size}x{size}"), |b| b.iter(&mut copy));
         assert_eq!(y[1], x[size]);
     }
     group.finish();
