@@ -17,9 +17,9 @@
 //! 2048^3 with A transposed 143 and 71; 128 x 512 by depth 784 164 and 140; 100 x 10 by depth 784
 //! 65 and 53.
 //!
-//! An element of C is a sum over K in rising order within chunks whose length depends on K alone,
-//! so its bits depend neither on the tiles nor on the threads. What is computed as a vector depends
-//! on the whole product, too.
+//! An element of C is a sum that starts from the bias and runs over K in rising order, within chunks
+//! whose length depends on K alone, so its bits depend neither on the tiles nor on the threads. What
+//! is computed as a vector depends on the whole product, too.
 
 mod block;
 mod epilogue;

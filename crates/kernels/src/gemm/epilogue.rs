@@ -1,8 +1,9 @@
 //! What follows a product while its tile is still in cache: bias and activation.
 //!
-//! A bias and a ReLU are applied to each micro-kernel's result, while it is in the nearest cache.
-//! Other activations cost enough to wait until a block of columns is done, and are then called
-//! like any element-wise kernel, so that products are not compiled once for each of them.
+//! A bias costs nothing: the sums start from it. A ReLU is applied to each micro-kernel's result,
+//! while it is in the nearest cache. Other activations cost enough to wait until a block of columns
+//! is done, and are then called like any element-wise kernel, so that products are not compiled once
+//! for each of them.
 
 use std::fmt;
 use std::ops::Range;
@@ -30,7 +31,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// The element-wise kernel, unless the activation is applied together with the bias.
+    /// The element-wise kernel, unless the activation is applied to each micro-kernel's result.
     fn in_place<T: Float>(self) -> Option<fn(&mut [T])> {
         match self {
             Activation::Relu => None,
@@ -72,42 +73,33 @@ impl<'a, T: Float> Epilogue<'a, T> {
         }
     }
 
-    fn bias(&self) -> Option<&'a [T]> {
+    pub(super) fn bias(&self) -> Option<&'a [T]> {
         match *self {
             Self::None | Self::Act(_) => None,
             Self::Bias(bias) | Self::BiasAct(bias, _) => Some(bias),
         }
     }
 
-    /// The activation that is still due when a block of C, bias included, is done.
-    pub(super) fn afterwards(&self) -> Option<fn(&mut [T])> {
+    fn activation(&self) -> Option<Activation> {
         match *self {
             Self::None | Self::Bias(_) => None,
-            Self::Act(act) | Self::BiasAct(_, act) => act.in_place(),
+            Self::Act(act) | Self::BiasAct(_, act) => Some(act),
         }
     }
 
-    /// Applies to a row of C what does not come [`Epilogue::afterwards`].
-    #[inline(always)]
-    pub(super) fn apply<S: Simd>(&self, simd: S, row: &mut [T]) {
-        match *self {
-            Self::Act(Activation::Relu) => map(simd, row, relu),
-            Self::BiasAct(bias, Activation::Relu) => map2(
-                simd,
-                row,
-                bias,
-                #[inline(always)]
-                |x, b| relu(x + b),
-            ),
-            Self::Bias(bias) | Self::BiasAct(bias, _) => map2(
-                simd,
-                row,
-                bias,
-                #[inline(always)]
-                |x, b| x + b,
-            ),
-            Self::None | Self::Act(_) => {}
-        }
+    /// What is left when the bias has been added.
+    pub(super) fn without_bias(&self) -> Self {
+        self.activation().map_or(Self::None, Self::Act)
+    }
+
+    /// Whether each result is due for a ReLU.
+    pub(super) fn is_relu(&self) -> bool {
+        self.activation() == Some(Activation::Relu)
+    }
+
+    /// The activation that is still due when a block of C is done.
+    pub(super) fn afterwards(&self) -> Option<fn(&mut [T])> {
+        self.activation()?.in_place()
     }
 }
 
@@ -121,27 +113,10 @@ impl<T: Float> fmt::Display for Epilogue<'_, T> {
     }
 }
 
+/// `max(x, 0)` of a row.
 #[inline(always)]
-fn relu<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
-    x.at_least(T::ZERO)
-}
-
-#[inline(always)]
-fn map<T: Float, S: Simd>(simd: S, row: &mut [T], f: impl Fn(Vector<T, S>) -> Vector<T, S>) {
+pub(super) fn relu<T: Float, S: Simd>(simd: S, row: &mut [T]) {
     for lanes in row.chunks_mut(T::lanes::<S>()) {
-        f(Vector::load(simd, lanes)).store(lanes);
-    }
-}
-
-#[inline(always)]
-fn map2<T: Float, S: Simd>(
-    simd: S,
-    row: &mut [T],
-    other: &[T],
-    f: impl Fn(Vector<T, S>, Vector<T, S>) -> Vector<T, S>,
-) {
-    let lanes = T::lanes::<S>();
-    for (lanes, other) in row.chunks_mut(lanes).zip(other.chunks(lanes)) {
-        f(Vector::load(simd, lanes), Vector::load(simd, other)).store(lanes);
+        Vector::load(simd, lanes).at_least(T::ZERO).store(lanes);
     }
 }

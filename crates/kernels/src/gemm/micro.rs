@@ -79,9 +79,10 @@ pub(crate) struct Call<T> {
     /// Memory that a later call reads, to be brought into the L2 cache: where it starts, and
     /// elements for each step of K.
     pub(crate) ahead: (*const T, usize),
-    /// What the scaled sums are added to (null stands for zeros), and where they go: `rows` times
-    /// `cols`, each with the elements from one row to the next.
-    pub(crate) from: (*mut T, usize),
+    /// What the scaled sums are added to (null stands for zeros; elements from one row to the next
+    /// may be 0), and where they go: `rows` times `cols`, each with the elements from one row to the
+    /// next.
+    pub(crate) from: (*const T, usize),
     pub(crate) to: (*mut T, usize),
     pub(crate) cols: usize,
     pub(crate) alpha: T,
@@ -93,8 +94,8 @@ pub(crate) struct Call<T> {
 /// - A holds `rows` rows and `k` steps by its strides; either `a_row` or `a_k` is 1.
 /// - B holds `k` rows of one register, or of two if `cols` exceeds one.
 /// - `b_to` is null or has room for as much as B holds, and nobody else uses that meanwhile.
-/// - `to` and, unless null, `from` hold `rows` rows of `cols` elements, and nobody else uses them
-///   meanwhile. They may be the same.
+/// - `to` and, unless null, `from` hold `rows` rows of `cols` elements, and nobody else writes them
+///   or reads `to` meanwhile. They may be the same.
 /// - `rows` is at least 1 and at most [`rows_max`] if `a_row` is 1, else [`rows_in_place_max`].
 #[inline(always)]
 pub(crate) unsafe fn run<T: Float, S: Simd>(simd: S, rows: usize, call: Call<T>) {
@@ -181,7 +182,8 @@ unsafe fn multiply<T: Float, S: Simd, const MR: usize, const NV: usize, const IN
     );
     let (mut b, mut to, copies) = (call.b, call.b_to, !call.b_to.is_null());
     if call.k >= K_ASKS_C {
-        let (c, c_row) = if call.from.0.is_null() { call.to } else { call.from };
+        let to = (call.to.0.cast_const(), call.to.1);
+        let (c, c_row) = if call.from.1 == 0 { to } else { call.from };
         for i in 0..MR {
             for j in 0..NV {
                 prefetch(c.wrapping_add(i * c_row + j * lanes));
