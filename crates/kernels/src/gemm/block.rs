@@ -20,6 +20,7 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use crate::arch::{self, Isa};
+use crate::prefetch::to_read_later;
 use crate::{Float, scratch};
 
 use super::epilogue::{Epilogue, relu};
@@ -466,6 +467,27 @@ fn ahead<T: Float>(
     (a.start, 0)
 }
 
+/// The start of the panel of B that is packed after this one: its neighbour in the block, or the
+/// block's first in the next chunk. It may lie outside of B.
+#[inline(always)]
+fn next_panel<T: Float>(sizes: &Sizes, chunk: &Chunk<T>, panel: usize) -> *const T {
+    let first = panel - panel % sizes.b_block;
+    let (place, panel) = match panel + 1 - first < sizes.b_block && panel + 1 < sizes.b_panels {
+        true => (0, panel + 1),
+        false => (chunk.k, first),
+    };
+    let start = chunk.b.start.wrapping_offset(place as isize * chunk.b.k_step);
+    start.wrapping_offset((panel * sizes.b_width) as isize * chunk.b.step)
+}
+
+/// Asks for `k` contiguous elements to be brought into the L2 cache.
+#[inline(always)]
+fn ask_later<T>(start: *const T, k: usize) {
+    for p in (0..k).step_by(64 / size_of::<T>()) {
+        to_read_later(start.wrapping_add(p));
+    }
+}
+
 /// One chunk of K.
 struct Chunk<T> {
     k: usize,
@@ -533,7 +555,16 @@ unsafe fn column<T: Float, S: Simd>(
     let in_panel = (to.cast_const(), width as isize);
     let bias = tile.epilogue.bias().map_or(std::ptr::null(), |bias| bias[col..].as_ptr());
     let first_panel = a_panels.start;
+    // Lines that will be packed next come while the present ones are multiplied.
+    let (next, calls) = (next_panel(sizes, chunk, panel), a_panels.len());
+    let asks = chunk.b.k_step == 1 && first_panel == 0;
     for a_panel in a_panels {
+        if asks {
+            let share = |call: usize| call * sizes.b_width / calls;
+            for line in share(a_panel)..share(a_panel + 1) {
+                ask_later(next.wrapping_offset(line as isize * chunk.b.step), k);
+            }
+        }
         let (row, rows) = sizes.rows(a_panel);
         let at = if sizes.a_packs { a_panel } else { row } as isize;
         let first = a_panel == 0;
