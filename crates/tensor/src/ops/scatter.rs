@@ -64,6 +64,26 @@ impl<T: Float> Put<T> {
         idx: &Tensor<i64>,
         src: impl Operand<T>,
     ) -> Result<Put<T>, String> {
+        let put = Put::fitted(op, x, dim, idx, src)?;
+        let size = put.x.shape()[put.places.axis];
+        backstitch_kernels::index::check(data(&put.places.idx), size)
+            .map_err(|bad| outside(op, bad, x.shape()))?;
+        Ok(put)
+    }
+
+    /// [`Put::new`] for a kernel that checks the indices itself. Those that become flat are checked
+    /// here, since a flat place beyond one axis may lie inside of another.
+    ///
+    /// # Errors
+    /// When the shapes do not fit, or an index that becomes flat lies outside the axis.
+    #[track_caller]
+    pub(super) fn fitted(
+        op: &str,
+        x: &Tensor<T>,
+        dim: isize,
+        idx: &Tensor<i64>,
+        src: impl Operand<T>,
+    ) -> Result<Put<T>, String> {
         let src = match src.number() {
             Some(number) => Tensor::scalar(number).broadcast_view(idx.shape()),
             None => src.into_tensor(),
@@ -71,9 +91,6 @@ impl<T: Float> Put<T> {
         let axis = shape_rule(op, x.shape(), dim, idx.shape(), src.shape())
             .map_err(|error| error.to_string())?;
         let idx = idx.contiguous();
-        let size = x.shape()[axis];
-        backstitch_kernels::index::check(data(&idx), size)
-            .map_err(|bad| outside(op, bad, x.shape()))?;
         let cut = |src: Tensor<T>, axis: usize| match idx.shape()[axis] {
             n if n < src.shape()[axis] => src.narrow(axis as isize, 0, n),
             _ => src,
@@ -82,6 +99,8 @@ impl<T: Float> Put<T> {
         if (0..x.rank()).all(|a| a == axis || idx.shape()[a] == x.shape()[a]) {
             return Ok(Put { x: x.clone(), src, places: Places::elements(axis, &idx) });
         }
+        backstitch_kernels::index::check(data(&idx), x.shape()[axis])
+            .map_err(|bad| outside(op, bad, x.shape()))?;
         Ok(Put::flat(x, &idx, axis, &src))
     }
 

@@ -2,7 +2,7 @@
 
 use backstitch_kernels::Float;
 
-use super::gather::example;
+use super::gather::{example, outside};
 use super::operand::Operand;
 use super::scatter::{Put, REFUSED, SHAPES, terms};
 use crate::shape::or_panic;
@@ -35,9 +35,9 @@ impl<T: Float> Tensor<T> {
     /// ```
     #[track_caller]
     pub fn scatter_add(&self, dim: isize, idx: &Tensor<i64>, src: impl Operand<T>) -> Tensor<T> {
-        let put = or_panic(Put::new("scatter_add", self, dim, idx, src));
+        let put = or_panic(Put::fitted("scatter_add", self, dim, idx, src));
         let y = put.x.add_at("scatter_add", put.places, &put.src);
-        let y = y.expect("the indices were checked");
+        let y = or_panic(y.map_err(|bad| outside("scatter_add", bad, self.shape())));
         if y.shape() == self.shape() { y } else { y.reshape(self.shape()) }
     }
 }
@@ -58,3 +58,22 @@ pub(super) const SPECS: &[OpSpec] = &[OpSpec {
         "one addition per index",
     ),
 }];
+
+#[cfg(test)]
+mod tests {
+    use crate::tensor::Tensor;
+
+    #[test]
+    fn indices_outside_are_refused_with_their_place() {
+        let refusal = |idx: Tensor<i64>| {
+            let (x, src) = (Tensor::<f32>::zeros([2, 3]), Tensor::ones([2, 3]));
+            let refused = std::panic::catch_unwind(|| x.scatter_add(1, &idx, &src));
+            *refused.err().unwrap().downcast::<String>().unwrap()
+        };
+        let want = "scatter_add: needs indices from 0 to 2; got 3 at position 1, for a tensor of \
+                    shape [2, 3]";
+        assert_eq!(refusal(Tensor::from([[0i64, 3], [1, 1]])), want);
+        // Of some rows alone, where all becomes flat.
+        assert_eq!(refusal(Tensor::from([[0i64, 3]])), want);
+    }
+}
