@@ -45,13 +45,16 @@ fn zip_block<A: Copy, B: Copy, C>(a: &[A], b: &[B], y: &mut [C], f: impl Fn(A, B
     }
 }
 
+/// What fills a block of results from blocks of operands of the same length.
+type Run<'a, A, B, C> = &'a (dyn Fn(&[A], &[B], &mut [C]) + Sync);
+
 /// Feeds `run` with all elements in blocks: once per combination of types, not per function.
 #[track_caller]
 fn drive<A: Element, B: Element, C: Element>(
     a: View<'_, A>,
     b: View<'_, B>,
     y: &mut [C],
-    run: &(dyn Fn(&[A], &[B], &mut [C]) + Sync),
+    run: Run<'_, A, B, C>,
 ) {
     common_shape(y.len(), &[a.strides(), b.strides()]);
     let (a, b) = (Operand::new(a, y.len()), Operand::new(b, y.len()));

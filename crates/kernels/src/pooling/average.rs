@@ -64,11 +64,6 @@ impl<T: Float> Fold<T> for Sum<'_> {
     }
 
     #[inline(always)]
-    fn start<S: Simd>(self, simd: S, _: Range<usize>) -> [Vector<T, S>; 2] {
-        [Vector::splat(simd, T::ZERO); 2]
-    }
-
-    #[inline(always)]
     fn add<S: Simd>(
         self,
         [sum, unused]: [Vector<T, S>; 2],

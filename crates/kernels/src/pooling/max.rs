@@ -5,7 +5,7 @@ use std::ops::Range;
 use pulp::Simd;
 
 use super::taps::{Taps, TapsMut};
-use super::walk::{Fold, Line, Walk};
+use super::walk::{Fold, Walk};
 use super::{Pool, unravel};
 use crate::element::{Float, per_float};
 use crate::simd::Vector;
@@ -96,11 +96,6 @@ struct Max<'a, T> {
 }
 
 impl<T: Float> Fold<T> for Max<'_, T> {
-    #[inline(always)]
-    fn link(self, _: Line, _: usize, tap: usize) -> T {
-        T::from_usize(tap)
-    }
-
     /// The first tap, which -inf does not beat.
     #[inline(always)]
     fn place(self, _: [usize; 3], first: Option<T>) -> T {
@@ -146,16 +141,6 @@ struct Pick<'a> {
 
 impl<T: Float> Fold<T> for Pick<'_> {
     #[inline(always)]
-    fn link(self, _: Line, _: usize, tap: usize) -> T {
-        T::from_usize(tap)
-    }
-
-    #[inline(always)]
-    fn place(self, _: [usize; 3], _: Option<T>) -> T {
-        T::ZERO
-    }
-
-    #[inline(always)]
     fn start<S: Simd>(self, simd: S, target: Range<usize>) -> [Vector<T, S>; 2] {
         [Vector::splat(simd, T::ZERO), self.taps.load(simd, target)]
     }
@@ -170,16 +155,6 @@ impl<T: Float> Fold<T> for Pick<'_> {
     ) -> [Vector<T, S>; 2] {
         [tap.equal(number).select(x, picked), tap]
     }
-
-    #[inline(always)]
-    fn finish<S: Simd>(
-        self,
-        [picked, _]: [Vector<T, S>; 2],
-        _: Vector<T, S>,
-        _: Range<usize>,
-    ) -> Vector<T, S> {
-        picked
-    }
 }
 
 /// The sum over the windows whose tap is the place.
@@ -190,21 +165,6 @@ struct Collect<'a> {
 
 impl<T: Float> Fold<T> for Collect<'_> {
     #[inline(always)]
-    fn link(self, _: Line, _: usize, tap: usize) -> T {
-        T::from_usize(tap)
-    }
-
-    #[inline(always)]
-    fn place(self, _: [usize; 3], _: Option<T>) -> T {
-        T::ZERO
-    }
-
-    #[inline(always)]
-    fn start<S: Simd>(self, simd: S, _: Range<usize>) -> [Vector<T, S>; 2] {
-        [Vector::splat(simd, T::ZERO); 2]
-    }
-
-    #[inline(always)]
     fn add<S: Simd>(
         self,
         [sum, unused]: [Vector<T, S>; 2],
@@ -214,15 +174,5 @@ impl<T: Float> Fold<T> for Collect<'_> {
     ) -> [Vector<T, S>; 2] {
         let tap: Vector<T, S> = self.taps.load(dy.simd, source);
         [sum + tap.equal(number).select_or_zero(dy), unused]
-    }
-
-    #[inline(always)]
-    fn finish<S: Simd>(
-        self,
-        [sum, _]: [Vector<T, S>; 2],
-        _: Vector<T, S>,
-        _: Range<usize>,
-    ) -> Vector<T, S> {
-        sum
     }
 }

@@ -46,14 +46,23 @@ pub(super) struct Line {
 /// What becomes of a place of the target: two values for each channel, of which one is written.
 pub(super) trait Fold<T: Float>: Copy + Sync {
     /// What counts of a link, beside the elements it leads to: from its line, the place on the
-    /// innermost axis of the source, and the number of its tap.
-    fn link(self, line: Line, at: usize, tap: usize) -> T;
+    /// innermost axis of the source, and the number of its tap, which is all that most ask for.
+    #[inline(always)]
+    fn link(self, _line: Line, _at: usize, tap: usize) -> T {
+        T::from_usize(tap)
+    }
 
-    /// What counts of a place: from its three indices and the first of its links.
-    fn place(self, place: [usize; 3], first: Option<T>) -> T;
+    /// What counts of a place, if anything does: from its three indices and the first of its links.
+    #[inline(always)]
+    fn place(self, _place: [usize; 3], _first: Option<T>) -> T {
+        T::ZERO
+    }
 
-    /// The values of at most a register of the target's elements, before any link.
-    fn start<S: Simd>(self, simd: S, target: Range<usize>) -> [Vector<T, S>; 2];
+    /// The values of at most a register of the target's elements, before any link: zeros.
+    #[inline(always)]
+    fn start<S: Simd>(self, simd: S, _target: Range<usize>) -> [Vector<T, S>; 2] {
+        [Vector::splat(simd, T::ZERO); 2]
+    }
 
     /// One link more: elements of the source, and where they are.
     fn add<S: Simd>(
@@ -64,13 +73,16 @@ pub(super) trait Fold<T: Float>: Copy + Sync {
         link: Vector<T, S>,
     ) -> [Vector<T, S>; 2];
 
-    /// What is written. Called once for each element of the target.
+    /// What is written: the first value. Called once for each element of the target.
+    #[inline(always)]
     fn finish<S: Simd>(
         self,
-        values: [Vector<T, S>; 2],
-        place: Vector<T, S>,
-        target: Range<usize>,
-    ) -> Vector<T, S>;
+        [value, _]: [Vector<T, S>; 2],
+        _place: Vector<T, S>,
+        _target: Range<usize>,
+    ) -> Vector<T, S> {
+        value
+    }
 }
 
 impl<'a> Walk<'a> {
