@@ -224,9 +224,10 @@ fn row_9_12_custom_activations() {
 fn row_9_14_two_levels_of_abstraction() {
     let height = |name: &str| match name {
         "kernels" => 0,
-        "tensor" | "derive" => 1,
-        "nn" | "data" => 2,
-        "train" => 3,
+        "linalg" => 1,
+        "tensor" | "derive" => 2,
+        "nn" | "data" => 3,
+        "train" => 4,
         other => panic!("{other}: where does this crate belong?"),
     };
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");
