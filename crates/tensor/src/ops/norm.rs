@@ -109,8 +109,10 @@ macro_rules! spec {
             formula: $formula,
             shapes: super::over::SHAPES,
             domain: Domain::Custom(|_, shape, rng| {
-                // Of both signs, their magnitudes apart from each other and from 0.
-                super::extreme::distinct(shape, rng) + 0.005
+                // Of both signs, their magnitudes apart from each other and far from 0, where
+                // roots bend too much for differences.
+                let x = super::extreme::distinct(shape, rng) + 0.005;
+                &x + x.sign() * 0.2
             }),
             build: build!(|x| x[0].norm($p, 0, false)),
             oracle: Oracle::Whole(|x| first_axis(&x[0], |lane| of(lane, $p))),
