@@ -25,11 +25,9 @@ const fn bound(name: &'static str, f32_ulps: f64, f64_ulps: f64, absolute: f64) 
 /// | function | baseline | AVX2 and AVX-512 |
 /// |---|---|---|
 /// | exp | 1.010 | 1.010 |
-/// | exp2 | 0.989 | 1.016 |
 /// | expm1 | 1.553 | 1.455 |
 /// | log | 0.840 | 0.828 |
 /// | log1p | 0.865 | 0.834 |
-/// | log2 | 2.166 | 1.233 |
 /// | tanh | 2.668 | 2.606 |
 /// | sigmoid | 2.402 | 2.402 |
 /// | erf | 1.387 | 1.185 |
@@ -37,9 +35,6 @@ const fn bound(name: &'static str, f32_ulps: f64, f64_ulps: f64, absolute: f64) 
 /// | gelu | 8.999 | 7.373 |
 /// | silu | 3.284 | 3.193 |
 /// | softplus, and so logsigmoid, its mirror image | 2.862 | 2.886 |
-/// | sin | 2.352 | 2.352 |
-/// | cos | 2.405 | 2.430 |
-/// | acos | 0.898 | 0.898 |
 /// | gelu_slope, gelu_tanh, gelu_tanh_slope, silu_slope | none beyond the absolute bound | as before |
 ///
 /// The other bounds rest on the sample of 126,000 arguments that the tests always take.
@@ -68,7 +63,7 @@ pub const BOUNDS: &[Bound] = &[
     bound("cos", 2.5, 1.0, 0.0),
     bound("tan", 4.0, 1.0, 0.0),
     bound("asin", 3.0, 1.0, 0.0),
-    bound("acos", 1.0, 1.0, 0.0),
+    bound("acos", 3.0, 1.0, 0.0),
     bound("atan", 3.0, 1.0, 0.0),
     bound("sinh", 4.0, 1.0, 0.0),
     bound("cosh", 4.0, 1.0, 0.0),
