@@ -102,7 +102,7 @@ pub fn with<R>(isa: Isa, f: impl FnOnce() -> R) -> R {
 
 /// Runs a kernel compiled for the [`current`] instruction set.
 ///
-/// `op` is a [`WithSimd`] struct; for a closure see [`inlined`]. Dispatch once per big slice: it is
+/// `op` is a [`WithSimd`] struct; for a closure see [`inlined_for`]. Dispatch once per big slice: it is
 /// an indirect call that nothing is inlined through.
 #[inline]
 pub fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {

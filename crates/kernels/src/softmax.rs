@@ -4,7 +4,7 @@
 //! and store; scale. Computing the largest element first costs less than correcting a running one.
 //! The exponentials leave the memory idle, so rows ahead are fetched meanwhile. They have to wait
 //! for the largest element, and a row's end for the last of them; so the largest element of the
-//! next row is sought before the exponentials of this one ([`Maxima`]).
+//! next row is sought before the exponentials of this one (`Maxima`).
 
 use pulp::{Simd, WithSimd};
 
