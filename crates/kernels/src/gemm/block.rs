@@ -417,12 +417,11 @@ unsafe fn blocks<T: Float, S: Simd>(
             let panels = first..sizes.b_panels.min(first + sizes.b_block);
             for row in (0..sizes.a_panels).step_by(sizes.a_block) {
                 let rows = row..sizes.a_panels.min(row + sizes.a_block);
+                let (next, step) = ahead(tile, sizes, &chunk, rows.end, panels.len());
                 for (at, panel) in panels.clone().enumerate() {
                     let sums = sums[at * sizes.sums_panel_len()..].as_mut_ptr();
                     let packed = &mut b_packed[at * sizes.b_step()..];
-                    let ahead = ahead(tile, sizes, &chunk, rows.end, panels.len());
-                    let calls = at * rows.len() * k * ahead.1;
-                    let ahead = (ahead.0.wrapping_add(calls), ahead.1);
+                    let ahead = (next.wrapping_add(at * rows.len() * k * step), step);
                     // SAFETY: as above.
                     unsafe {
                         let (columns, sums) = ((panel, rows.clone()), (packed, sums));

@@ -14,11 +14,9 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::prefetch::to_read_later;
+use crate::prefetch::{to_read, to_read_later};
 use crate::simd::Vector;
 use crate::{Float, array};
-
-use super::pack::prefetch;
 
 /// How many rows of A the micro-kernels come in: one per combination, so that the compiler's work
 /// stays in bounds.
@@ -186,7 +184,7 @@ unsafe fn multiply<T: Float, S: Simd, const MR: usize, const NV: usize, const IN
         let (c, c_row) = if call.from.1 == 0 { to } else { call.from };
         for i in 0..MR {
             for j in 0..NV {
-                prefetch(c.wrapping_add(i * c_row + j * lanes));
+                to_read(c.wrapping_add(i * c_row + j * lanes));
             }
         }
     }
@@ -195,11 +193,11 @@ unsafe fn multiply<T: Float, S: Simd, const MR: usize, const NV: usize, const IN
         to_read_later(ahead);
         ahead = ahead.wrapping_add(ahead_step);
         if !IN_PLACE {
-            prefetch(panel.wrapping_offset(AHEAD * call.a_k));
+            to_read(panel.wrapping_offset(AHEAD * call.a_k));
         }
         if copies {
             for j in 0..NV {
-                prefetch(b.wrapping_offset(AHEAD * call.b_k).wrapping_add(j * lanes));
+                to_read(b.wrapping_offset(AHEAD * call.b_k).wrapping_add(j * lanes));
             }
         }
         let mut width = [Vector::splat(simd, T::ZERO); NV];

@@ -3,6 +3,7 @@
 use pulp::Simd;
 
 use crate::Float;
+use crate::prefetch::to_read;
 use crate::simd::Vector;
 
 use super::transpose::transpose;
@@ -126,7 +127,7 @@ unsafe fn copy<T: Float, S: Simd, const W: usize>(lines: Lines<T>, k: usize, pan
     let mut from = lines.start.cast::<[T::Lanes<S>; W]>();
     let mut to = panel.cast::<[T::Lanes<S>; W]>();
     for _ in 0..k {
-        prefetch(from.cast::<T>().wrapping_offset(16 * lines.k_step));
+        to_read(from.cast::<T>().wrapping_offset(16 * lines.k_step));
         // SAFETY: by the caller's promise; the copies need no alignment.
         unsafe { to.write_unaligned(from.read_unaligned()) };
         from = from.cast::<T>().wrapping_offset(lines.k_step).cast();
@@ -173,18 +174,4 @@ unsafe fn gather<T: Float, S: Simd>(
 fn parts<T: Float, S: Simd>(slice: &[T]) -> impl Iterator<Item = &[T]> {
     let (lanes, len) = (T::lanes::<S>(), slice.len());
     (0..).map(move |i: usize| &slice[len.min(i * lanes)..len.min((i + 1) * lanes)])
-}
-
-/// Asks for the memory at an address, which need not exist, to be brought into cache: places of
-/// lines lie too far apart for the hardware to guess.
-#[inline(always)]
-pub(crate) fn prefetch<T>(at: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch neither reads nor writes as far as the program can see.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(at.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
 }
