@@ -92,7 +92,7 @@ fn cases() {
 /// Cases by hand, of ops that the folder may have none of.
 #[test]
 fn own_cases() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/regions.json");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/own_cases.json");
     for case in Case::read(&file) {
         match run(&case) {
             Verdict::Passed => {}

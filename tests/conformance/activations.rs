@@ -24,8 +24,8 @@ pub const OPS: &[Entry] = ops![
     "Softmax" => |args: &Args<T>| one(args.x(0)?.softmax(args.long("axis", -1) as isize)),
     "Softplus" => |args: &Args<T>| one(args.x(0)?.softplus()),
     "Softsign" => |args: &Args<T>| one(args.x(0)?.softsign()),
-    "SwiGLU" => |args: &Args<T>| one(args.x(0)?.silu() * args.x(1)?),
-    "Swish" => swish,
+    "SwiGLU" => |args: &Args<T>| one(swish(args)? * args.x(1)?),
+    "Swish" => |args: &Args<T>| one(swish(args)?),
     "Tanh" => |args: &Args<T>| one(args.x(0)?.tanh()),
     "ThresholdedRelu" => |args: &Args<T>| {
         one(args.x(0)?.threshold(args.float("alpha", 1.0), T::ZERO))
@@ -89,7 +89,7 @@ fn shrink<T: Float>(args: &Args<T>) -> Outputs<T> {
     one(args.like_first(outer - x.hardshrink(lambda).sign().detach() * bias))
 }
 
-fn swish<T: Float>(args: &Args<T>) -> Outputs<T> {
+fn swish<T: Float>(args: &Args<T>) -> Result<Tensor<T>, String> {
     let x = args.x(0)?;
-    one(x * (x * args.float("alpha", 1.0)).sigmoid())
+    Ok(x * (x * args.float("alpha", 1.0)).sigmoid())
 }

@@ -47,12 +47,16 @@ fn reduce<T: Float>(
     one(args.like_first(f(&x, &dims, keepdims)))
 }
 
-/// The extreme of no elements is the one that loses against all others.
+/// The extreme of no elements is the one that loses against all others: of truth values, 0 or 1.
 fn extreme<T: Float>(
     args: &Args<T>,
     of_none: T,
     f: impl Fn(&Tensor<T>, &[isize], bool) -> Tensor<T>,
 ) -> Outputs<T> {
+    let of_none = match args.value(0) {
+        Some(Value::Bool(_)) => T::from_bool(of_none > T::ZERO),
+        _ => of_none,
+    };
     reduce(args, |x, dims, keep| match x.numel() {
         0 => x.sum_dim(dims, keep) + of_none,
         _ => f(x, dims, keep),
