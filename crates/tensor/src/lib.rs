@@ -41,7 +41,7 @@ pub use module::{
 pub use ops::operand::Operand;
 pub use ops::{
     AvgPoolOptions, BatchStatistics, ConvOptions, ConvTransposeOptions, CrossEntropy, END,
-    EmbeddingOptions, End, GridMode, GridPadding, GridSampleOptions, InterpolateOptions,
+    EmbeddingOptions, End, GridMode, GridPadding, GridSampleOptions, INFER, InterpolateOptions,
     Interpolation, PadMode, Padding, Patches, PoolOptions, Reduction, ScatterReduce, Unique,
     Winograd,
 };

@@ -46,4 +46,4 @@ pub use prelu::Prelu;
 pub use residual::Residual;
 pub use rms_norm::RmsNorm;
 pub use sequential::Sequential;
-pub use upsample::{LocalResponseNorm, PixelShuffle, PixelUnshuffle, Upsample};
+pub use upsample::{LocalResponseNorm, PixelShuffle, PixelUnshuffle, Upsample, UpsampleTo};

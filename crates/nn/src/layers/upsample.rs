@@ -7,22 +7,36 @@ use backstitch_tensor::{InterpolateOptions, Tensor};
 
 use crate::{Layer, Pass};
 
-/// Makes images `factor` times as large along each axis: see [`Tensor::interpolate`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Module)]
+/// Images of another size: see [`Tensor::interpolate`] and [`Tensor::interpolate_by`].
+#[derive(Clone, Debug, PartialEq, Module)]
 #[module(crate = "backstitch_tensor", elem = "all")]
 pub struct Upsample {
-    /// New pixels per old one along each axis.
+    /// How large the images become.
     #[module(skip)]
-    pub factor: usize,
+    pub to: UpsampleTo,
     /// How to find what lies between pixels. The nearest one by default.
     #[module(skip)]
     pub options: InterpolateOptions,
 }
 
+/// How large [`Upsample`] makes its images.
+#[derive(Clone, Debug, PartialEq)]
+pub enum UpsampleTo {
+    /// New pixels per old one, along each axis; it need not be whole.
+    Scale(f64),
+    /// Pixels along each axis behind the channels.
+    Size(Vec<usize>),
+}
+
 impl Upsample {
-    /// Images `factor` times as large, each pixel repeated.
-    pub fn new(factor: usize) -> Self {
-        Upsample { factor, options: InterpolateOptions::default() }
+    /// Images `scale` times as large along each axis, each pixel repeated.
+    pub fn new(scale: f64) -> Self {
+        Upsample { to: UpsampleTo::Scale(scale), options: InterpolateOptions::default() }
+    }
+
+    /// Images of a size, made of the nearest pixels.
+    pub fn to_size(size: impl Into<Vec<usize>>) -> Self {
+        Upsample { to: UpsampleTo::Size(size.into()), options: InterpolateOptions::default() }
     }
 }
 
@@ -94,8 +108,13 @@ macro_rules! layers {
 
 layers! {
     Upsample |layer, x| {
-        let size: Vec<usize> = x.shape().iter().skip(2).map(|n| n * layer.factor).collect();
-        x.interpolate(size, &layer.options)
+        match &layer.to {
+            UpsampleTo::Size(size) => x.interpolate(size, &layer.options),
+            UpsampleTo::Scale(scale) => {
+                let scales = vec![*scale; x.rank().saturating_sub(2)];
+                x.interpolate_by(scales, &layer.options)
+            }
+        }
     };
     PixelShuffle |layer, x| x.pixel_shuffle(layer.0);
     PixelUnshuffle |layer, x| x.pixel_unshuffle(layer.0);

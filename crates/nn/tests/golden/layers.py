@@ -96,6 +96,8 @@ check("upsample bilinear", nn.Upsample(scale_factor=2, mode="bilinear"), (1, 2, 
 check("upsample bilinear aligned", nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), (1, 1, 2, 3))
 check("upsample bicubic", nn.Upsample(scale_factor=2, mode="bicubic"), (1, 1, 2, 3))
 check("upsample bicubic aligned", nn.Upsample(scale_factor=2, mode="bicubic", align_corners=True), (1, 1, 2, 3))
+check("upsample bilinear by 1.6", nn.Upsample(scale_factor=1.6, mode="bilinear"), (1, 1, 2, 3))
+check("upsample to size", nn.Upsample(size=(3, 2)), (1, 2, 2, 3))
 check("pixel_shuffle", nn.PixelShuffle(2), (1, 4, 2, 3))
 check("pixel_unshuffle", nn.PixelUnshuffle(2), (1, 1, 4, 2))
 check("zero_pad1d", nn.ZeroPad1d((1, 2)), (2, 2, 3))

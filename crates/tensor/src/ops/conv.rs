@@ -4,6 +4,7 @@
 //! are each other's derivatives. One op with three roles is thus closed under differentiation.
 
 mod options;
+#[cfg(feature = "registry")]
 mod specs;
 
 use backstitch_kernels::{Float, conv as kernel};
@@ -12,6 +13,7 @@ use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};
 use crate::shape::{Shape, ShapeError, or_panic};
 use crate::tensor::{Tensor, data};
 pub use options::{ConvOptions, Padding, Winograd};
+#[cfg(feature = "registry")]
 pub(super) use specs::SPECS;
 
 macro_rules! methods {

@@ -62,16 +62,74 @@ impl<T: Float> Tensor<T> {
     ) -> Tensor<T> {
         let size = size.as_ref();
         or_panic(shape_rule(self.shape(), size));
-        let mut y = self.clone();
-        for (at, &to) in size.iter().enumerate() {
-            let from = self.shape()[2 + at];
-            let is_same = from == to && !matches!(options.mode, Interpolation::Area);
-            if !is_same {
-                y = y.resample(2 + at as isize, &rows(from, to, options));
-            }
-        }
-        y
+        let ratios =
+            size.iter().zip(&self.shape()[2..]).map(|(&to, &from)| from as f64 / to as f64);
+        resize(self, size, ratios, options)
     }
+
+    /// The image made `scales` times as large along its axes.
+    ///
+    /// As [`Tensor::interpolate`] to `size = floor(in scale)`, but where a new pixel lies among the
+    /// old ones follows from `scale`, not from `size / in`, which differs where `in scale` is no
+    /// whole number: `torch.nn.functional.interpolate` with `scale_factor`.
+    ///
+    /// # Shape
+    /// `x (N, C, in...)` to `(N, C, floor(in scale)...)`.
+    ///
+    /// # Gradient
+    /// The transposed map: each pixel gets what it gave.
+    ///
+    /// # Panics
+    /// When `scales` has not one number per spatial axis, or a length is or becomes 0.
+    ///
+    /// # Examples
+    /// ```
+    /// use backstitch_tensor::{InterpolateOptions, Tensor};
+    ///
+    /// let x = Tensor::from([[[1.0, 2.0, 3.0]]]);
+    /// let y = x.interpolate_by([1.5], &InterpolateOptions::default());
+    /// assert_eq!(y.to_vec(), [1.0, 1.0, 2.0, 3.0]);
+    /// ```
+    #[track_caller]
+    pub fn interpolate_by(
+        &self,
+        scales: impl AsRef<[f64]>,
+        options: &InterpolateOptions,
+    ) -> Tensor<T> {
+        let scales = scales.as_ref();
+        let size = or_panic(scaled_size(self.shape(), scales));
+        resize(self, &size, scales.iter().map(|scale| 1.0 / scale), options)
+    }
+}
+
+/// `x` in the size `size`; `ratios` are old pixels per new one along each axis.
+#[track_caller]
+fn resize<T: Float>(
+    x: &Tensor<T>,
+    size: &[usize],
+    ratios: impl Iterator<Item = f64>,
+    options: &InterpolateOptions,
+) -> Tensor<T> {
+    let mut y = x.clone();
+    for (at, (&to, ratio)) in size.iter().zip(ratios).enumerate() {
+        let from = x.shape()[2 + at];
+        let is_same = from == to && ratio == 1.0 && !matches!(options.mode, Interpolation::Area);
+        if !is_same {
+            y = y.resample(2 + at as isize, &rows(from, to, ratio, options));
+        }
+    }
+    y
+}
+
+fn scaled_size(x: &[usize], scales: &[f64]) -> Result<Vec<usize>, ShapeError> {
+    let sizes: Vec<usize> =
+        x.iter().skip(2).zip(scales).map(|(&n, scale)| (n as f64 * scale) as usize).collect();
+    if x.len() != scales.len() + 2 || shape_rule(x, &sizes).is_err() {
+        let rule = "x (N, C, ...) and as many scales as axes behind the channels, which leave at \
+                    least one pixel";
+        return Err(ShapeError::new("interpolate_by", rule, format!("{x:?} and {scales:?}")));
+    }
+    Ok(sizes)
 }
 
 fn shape_rule(x: &[usize], size: &[usize]) -> Result<(), ShapeError> {
@@ -82,9 +140,14 @@ fn shape_rule(x: &[usize], size: &[usize]) -> Result<(), ShapeError> {
     Ok(())
 }
 
-/// For each new pixel the old ones that it is made of, and their weights.
-fn rows(from: usize, to: usize, options: &InterpolateOptions) -> Vec<Vec<(usize, f64)>> {
-    let scale = from as f64 / to as f64;
+/// For each new pixel the old ones that it is made of, and their weights. `scale` is old pixels per
+/// new one; areas, and corners that stay, go by the two sizes.
+fn rows(
+    from: usize,
+    to: usize,
+    scale: f64,
+    options: &InterpolateOptions,
+) -> Vec<Vec<(usize, f64)>> {
     let last = from - 1;
     let nearest = |place: f64| vec![((place.floor().max(0.0) as usize).min(last), 1.0)];
     // Where the centre of a new pixel lies among the old ones.
@@ -325,6 +388,42 @@ mod tests {
         check(3, options(Interpolation::Area, false, false), &[1.5, 3.0, 5.5]);
     }
 
+    /// `torch.nn.functional.interpolate(torch.tensor([1., 2., 4., 7.]), scale_factor=..., ...)`.
+    #[test]
+    fn scaled_numbers_are_pytorchs() {
+        let x = Tensor::from([[[1.0f64, 2.0, 4.0, 7.0]]]);
+        let check = |scale: f64, options: InterpolateOptions, want: &[f64]| {
+            let y = x.interpolate_by([scale], &options).to_vec();
+            assert_eq!(y.len(), want.len());
+            for (got, want) in y.iter().zip(want) {
+                assert!((got - want).abs() < 1e-6, "{options:?}: {y:?}");
+            }
+        };
+        use Interpolation::{Area, Cubic, Linear, Nearest, NearestExact};
+        let plain = |mode| options(mode, false, false);
+        check(1.7, plain(Nearest), &[1.0, 1.0, 2.0, 2.0, 4.0, 4.0]);
+        check(1.7, plain(NearestExact), &[1.0, 1.0, 2.0, 4.0, 4.0, 7.0]);
+        check(1.7, plain(Linear), &[1.0, 1.382353, 1.970588, 3.117647, 4.441176, 6.205882]);
+        check(0.6, plain(Linear), &[1.333333, 4.0]);
+        check(0.6, plain(Cubic), &[1.203704, 4.0]);
+        check(0.8, plain(Area), &[1.5, 3.0, 5.5]);
+        check(1.7, options(Linear, true, false), &[1.0, 1.6, 2.4, 3.6, 5.2, 7.0]);
+        check(0.6, options(Linear, false, true), &[1.428571, 4.222222]);
+        check(0.6, options(Cubic, false, true), &[1.261538, 4.345291]);
+    }
+
+    #[test]
+    fn refuses_scales_that_leave_nothing() {
+        let want = "interpolate_by: needs x (N, C, ...) and as many scales as axes behind the \
+                    channels, which leave at least one pixel; got [1, 1, 4] and ";
+        for (scales, got) in
+            [(&[0.2][..], "[0.2]"), (&[f64::NAN], "[NaN]"), (&[1.0, 1.0], "[1.0, 1.0]")]
+        {
+            let error = scaled_size(&[1, 1, 4], scales).unwrap_err().to_string();
+            assert_eq!(error, format!("{want}{got}"));
+        }
+    }
+
     /// The registry's oracle defines the weights in other words; here at many sizes.
     #[test]
     fn weights_are_those_of_the_definition() {
@@ -336,7 +435,8 @@ mod tests {
         for options in whole.into_iter().chain(smooth.concat()) {
             for (from, to) in (1..24).flat_map(|from| (1..24).map(move |to| (from, to))) {
                 let wants = by_definition(from, to, &options);
-                for (got, want) in rows(from, to, &options).iter().zip(wants) {
+                let ratio = from as f64 / to as f64;
+                for (got, want) in rows(from, to, ratio, &options).iter().zip(wants) {
                     for (pixel, want) in want {
                         let terms = got.iter().filter(|term| term.0 == pixel);
                         let got: f64 = terms.map(|term| term.1).sum();
@@ -355,7 +455,8 @@ mod tests {
     fn nearest_centres_are_exact() {
         let options = options(Interpolation::NearestExact, false, false);
         for (from, to) in [(199, 200), (201, 200), (399, 400)] {
-            for (o, row) in rows(from, to, &options).into_iter().enumerate() {
+            let ratio = from as f64 / to as f64;
+            for (o, row) in rows(from, to, ratio, &options).into_iter().enumerate() {
                 assert_eq!(row, [((2 * o + 1) * from / (2 * to), 1.0)], "{from} {to} {o}");
             }
         }

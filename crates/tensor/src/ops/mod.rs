@@ -205,6 +205,7 @@ pub use im2col::Patches;
 pub use interpolate::{InterpolateOptions, Interpolation};
 pub use pad::PadMode;
 pub use pool::PoolOptions;
+pub use reshape::INFER;
 pub use scatter_reduce::ScatterReduce;
 pub use slice::{END, End};
 pub use unique::Unique;

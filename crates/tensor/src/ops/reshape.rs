@@ -7,25 +7,30 @@ use crate::shape::{Shape, ShapeError, numel, or_panic, view_strides};
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
 use crate::tensor::Tensor;
 
+/// A length in a shape for [`Tensor::reshape`] that follows from the others, as `-1` in PyTorch.
+pub const INFER: usize = usize::MAX;
+
 impl<T: Element> Tensor<T> {
     /// The same elements, in row-major order, in another shape.
     /// A view where strides can say so, such as for row-major tensors and for axes that are split;
     /// else a copy.
     ///
     /// # Shape
-    /// `x (...)` to `shape`, which must have as many elements.
+    /// `x (...)` to `shape`, which must have as many elements. One of its lengths may be [`INFER`].
     ///
     /// # Gradient
     /// `dx` is `dy` in the shape of `x`.
     ///
     /// # Panics
-    /// When the numbers of elements differ.
+    /// When the numbers of elements differ, or no length, or more than one, could be inferred.
     ///
     /// # Examples
     /// ```
-    /// use backstitch_tensor::Tensor;
+    /// use backstitch_tensor::{INFER, Tensor};
     ///
-    /// assert_eq!(Tensor::from([[1.0, 2.0], [3.0, 4.0]]).reshape([4]).shape(), [4]);
+    /// let x = Tensor::from([[1.0, 2.0], [3.0, 4.0]]);
+    /// assert_eq!(x.reshape([4]).shape(), [4]);
+    /// assert_eq!(x.reshape([1, INFER, 2]).shape(), [1, 2, 2]);
     /// ```
     #[track_caller]
     pub fn reshape(&self, shape: impl AsRef<[usize]>) -> Tensor<T> {
@@ -38,12 +43,29 @@ impl<T: Element> Tensor<T> {
 }
 
 fn shape_rule(from: &[usize], to: &[usize]) -> Result<Shape, ShapeError> {
-    let (have, want) = (numel(from), numel(to));
+    let have = numel(from);
+    if let Some(at) = to.iter().position(|&n| n == INFER) {
+        let others = [&to[..at], &to[at + 1..]].concat();
+        if others.contains(&INFER) || numel(&others) == 0 || !have.is_multiple_of(numel(&others)) {
+            let rule = "one length to infer, and others that divide the number of elements";
+            let list: Vec<String> = to.iter().map(length).collect();
+            let got = format!("[{}] for a tensor of shape {from:?} ({have})", list.join(", "));
+            return Err(ShapeError::new("reshape", rule, got));
+        }
+        let mut to = Shape::new(to);
+        to[at] = have / numel(&others);
+        return Ok(to);
+    }
+    let want = numel(to);
     if have != want {
         let got = format!("{to:?} ({want} elements) for a tensor of shape {from:?} ({have})");
         return Err(ShapeError::new("reshape", "a shape with as many elements", got));
     }
     Ok(Shape::new(to))
+}
+
+fn length(n: &usize) -> String {
+    if *n == INFER { "INFER".into() } else { n.to_string() }
 }
 
 struct Reshape {
@@ -118,5 +140,23 @@ mod tests {
         let want = "reshape: needs a shape with as many elements; got [4] (4 elements) for a \
                     tensor of shape [2, 3] (6)";
         assert_eq!(error, want);
+    }
+
+    #[test]
+    fn infers_one_length() {
+        let shape = |from: &[usize], to: &[usize]| shape_rule(from, to).map(|shape| shape.to_vec());
+        assert_eq!(shape(&[2, 6], &[INFER, 3]).unwrap(), [4, 3]);
+        assert_eq!(shape(&[0, 6], &[INFER, 3]).unwrap(), [0, 3]);
+        assert_eq!(shape(&[], &[INFER]).unwrap(), [1]);
+        let want = "reshape: needs one length to infer, and others that divide the number of \
+                    elements; got ";
+        for (to, got) in [
+            (&[INFER, 5][..], "[INFER, 5]"),
+            (&[INFER, INFER], "[INFER, INFER]"),
+            (&[0, INFER], "[0, INFER]"),
+        ] {
+            let error = shape(&[2, 6], to).unwrap_err().to_string();
+            assert_eq!(error, format!("{want}{got} for a tensor of shape [2, 6] (12)"));
+        }
     }
 }
