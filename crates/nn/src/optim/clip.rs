@@ -19,7 +19,8 @@ pub fn grad_norm<T: Float>(grads: &Gradients<T>) -> f64 {
 /// Scales all gradients down together, so that their norm is `max_norm` at most; returns the
 /// norm that they had.
 ///
-/// The factor is `max_norm / (norm + 1e-6)` where that is below 1, as in PyTorch.
+/// The factor is `max_norm / (norm + 1e-6)` where that is below 1, as in PyTorch. The norm is over
+/// all that `grads` holds: leaves that are no parameters, such as an input, count as well.
 ///
 /// # Numerics
 /// The same bits for any number of threads. An infinite gradient makes the others 0 and itself
