@@ -44,29 +44,65 @@ fn write<T: Float>(y: &mut [T], cols: usize, value: impl Fn(usize, usize) -> f64
     }
 }
 
-/// `x = a⁻¹ b` for each `a (n, n)`, `b (n, k)` of a batch. NaN where `a` is singular.
-///
-/// # Panics
-/// When the slices do not hold as many matrices of these shapes.
-pub fn solve<T: Float>(a: &[T], b: &[T], (n, k): (usize, usize), x: &mut [T]) {
-    assert_eq!((b.len(), a.len() * k), (x.len(), x.len() * n), "solve: lengths");
-    if x.is_empty() {
-        return;
-    }
-    let cost = work(n * n * (n + k)) * (x.len() / (n * k));
-    par::chunks_mut(x, n * k, cost, |i, x| {
-        let lu = read(a, i, (n, n)).partial_piv_lu();
-        if is_singular(&lu, n) {
-            return x.fill(T::NAN);
-        }
-        let mut solution = read(b, i, (n, k));
-        lu.solve_in_place(&mut solution);
-        write(x, k, |i, j| solution[(i, j)]);
-    });
+/// `P a = L U`, with pivots of the largest magnitude in their column, for each matrix of a batch.
+#[derive(Clone, Debug)]
+pub struct Factors {
+    n: usize,
+    each: Vec<PartialPivLu<f64>>,
 }
 
-fn is_singular(lu: &PartialPivLu<f64>, n: usize) -> bool {
-    (0..n).any(|i| lu.U()[(i, i)] == 0.0)
+impl Factors {
+    /// The factors of each `a (n, n)`.
+    ///
+    /// # Panics
+    /// When the slice does not hold whole matrices.
+    pub fn of<T: Float>(a: &[T], n: usize) -> Self {
+        let count = a.len() / (n * n).max(1);
+        assert_eq!(a.len(), count * n * n, "Factors: length");
+        let mut each = vec![None; count];
+        par::chunks_mut(&mut each, 1, work(n * n * n) * count, |i, lu| {
+            lu[0] = Some(read(a, i, (n, n)).partial_piv_lu());
+        });
+        Factors { n, each: each.into_iter().flatten().collect() }
+    }
+
+    /// `x = a⁻¹ b`, or `a⁻ᵀ b`, for each `b (n, k)`. NaN where `a` is singular.
+    ///
+    /// # Panics
+    /// When the slices do not hold one matrix for each `a`.
+    pub fn solve<T: Float>(&self, b: &[T], k: usize, transposed: bool, x: &mut [T]) {
+        let (n, count) = (self.n, self.each.len());
+        assert_eq!((b.len(), x.len()), (count * n * k, count * n * k), "solve: lengths");
+        if x.is_empty() {
+            return;
+        }
+        par::chunks_mut(x, n * k, work(n * n * k) * count, |i, x| {
+            let lu = &self.each[i];
+            if (0..n).any(|i| lu.U()[(i, i)] == 0.0) {
+                return x.fill(T::NAN);
+            }
+            let mut solution = read(b, i, (n, k));
+            match transposed {
+                false => lu.solve_in_place(&mut solution),
+                true => lu.solve_transpose_in_place(&mut solution),
+            }
+            write(x, k, |i, j| solution[(i, j)]);
+        });
+    }
+
+    /// The diagonals of U, and in `sign` whether P is an even (1) or odd (-1) permutation: the
+    /// determinant is the product of all of them.
+    ///
+    /// # Panics
+    /// When the slices do not hold a diagonal and a sign for each `a`.
+    pub fn pivots<T: Float>(&self, diagonal: &mut [T], sign: &mut [T]) {
+        let (n, count) = (self.n, self.each.len());
+        assert_eq!((diagonal.len(), sign.len()), (count * n, count), "pivots: lengths");
+        for (i, (lu, sign)) in self.each.iter().zip(sign).enumerate() {
+            write(&mut diagonal[i * n..][..n], n, |_, j| lu.U()[(j, j)]);
+            *sign = if is_odd(lu.P().arrays().0) { -T::ONE } else { T::ONE };
+        }
+    }
 }
 
 /// `x = a⁻¹ b` for each `a (n, n)` of which one triangle is read, `b (n, k)`.
@@ -101,28 +137,6 @@ pub fn solve_triangular<T: Float>(
     });
 }
 
-/// The pivots of each `a (n, n)`: the diagonal of U in `P a = L U`, and in `sign` whether P is an
-/// even (1) or odd (-1) permutation. The determinant is the product of all of them.
-///
-/// # Panics
-/// When the slices do not hold as many matrices, diagonals and signs.
-pub fn pivots<T: Float>(a: &[T], n: usize, diagonal: &mut [T], sign: &mut [T]) {
-    let count = sign.len();
-    assert_eq!((a.len(), diagonal.len()), (count * n * n, count * n), "pivots: lengths");
-    sign.fill(T::ONE);
-    if n == 0 {
-        return;
-    }
-    let cost = work(n * n * n) * sign.len();
-    par::chunks_mut2((diagonal, n), (sign, 1), cost, |i, diagonal, sign| {
-        let lu = read(a, i, (n, n)).partial_piv_lu();
-        write(diagonal, n, |_, j| lu.U()[(j, j)]);
-        if is_odd(lu.P().arrays().0) {
-            sign[0] = -T::ONE;
-        }
-    });
-}
-
 /// Whether a permutation is an odd number of swaps.
 fn is_odd(to: &[usize]) -> bool {
     let mut seen = vec![false; to.len()];
@@ -147,7 +161,7 @@ pub fn inverse<T: Float>(a: &[T], n: usize, y: &mut [T]) {
     for matrix in eye.chunks_mut((n * n).max(1)) {
         matrix.iter_mut().step_by(n + 1).for_each(|one| *one = T::ONE);
     }
-    solve(a, &eye, (n, n), y);
+    Factors::of(a, n).solve(&eye, n, false, y);
 }
 
 /// The lower triangular `l` with `l lᵀ = a` for each symmetric `a (n, n)`, of which the lower half
@@ -296,9 +310,13 @@ mod tests {
             let (a, b) = (matrix::<T>(n, seed), values::<T>(n * k, seed + 9));
             let bound = |_: usize| 100.0 * n as f64 * T::EPSILON.to_f64();
             let mut x = vec![T::ZERO; n * k];
-            solve(&a, &b, (n, k), &mut x);
-            let back: Vec<T> = product(&a, &x, (n, n, k)).iter().map(|&x| T::from_f64(x)).collect();
-            assert_within(("solve", n), &back, &wide(&b), bound);
+            let factors = Factors::of(&a, n);
+            for (transposed, a) in [(false, a.clone()), (true, transposed(&a, n))] {
+                factors.solve(&b, k, transposed, &mut x);
+                let back = product(&a, &x, (n, n, k));
+                let back: Vec<T> = back.into_iter().map(T::from_f64).collect();
+                assert_within(("solve", n, transposed), &back, &wide(&b), bound);
+            }
             for (upper, unit) in [(false, false), (false, true), (true, false), (true, true)] {
                 let kept = |i: usize, j: usize| match (i == j, (j > i) == upper) {
                     (true, _) => {
@@ -391,7 +409,7 @@ mod tests {
     fn pivots_multiply_to_the_determinant() {
         let a = [0.0f64, 2.0, 3.0, 4.0, 1.0, 2.0, 3.0, 4.0];
         let (mut diagonal, mut sign) = ([0.0; 4], [0.0; 2]);
-        pivots(&a, 2, &mut diagonal, &mut sign);
+        Factors::of(&a, 2).pivots(&mut diagonal, &mut sign);
         let det = |i: usize| sign[i] * diagonal[2 * i] * diagonal[2 * i + 1];
         assert!((det(0) + 6.0).abs() < 1e-15 && (det(1) + 2.0).abs() < 1e-14);
     }
@@ -401,7 +419,7 @@ mod tests {
         let nan = |x: &[f64]| x.iter().all(|x| x.is_nan());
         let a = [1.0, 2.0, 2.0, 4.0, 2.0, 0.0, 0.0, 2.0];
         let mut x = [0.0; 4];
-        solve(&a, &[1.0; 4], (2, 1), &mut x);
+        Factors::of(&a, 2).solve(&[1.0; 4], 1, false, &mut x);
         assert!(nan(&x[..2]) && x[2..] == [0.5; 2]);
         let mut y = [0.0; 8];
         inverse(&a, 2, &mut y);

@@ -1,9 +1,12 @@
 //! `det`: determinants.
 
+use std::sync::Arc;
+
 use backstitch_kernels::Float;
-use backstitch_linalg as kernel;
+use backstitch_linalg::Factors;
 
 use super::matrices::{self, Square};
+use super::solve::{factors, inverse_transposed};
 use crate::op::{Gradient, Op, Saves, Site, Tangents, apply, rerun_backward, rerun_jvp};
 use crate::shape::or_panic;
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
@@ -36,26 +39,28 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn det(&self) -> Tensor<T> {
         or_panic(matrices::side("det", self.shape()));
-        apply(Det { kind: None }, [self])
+        determinant(self, None)
     }
 }
 
-/// What a factorisation leaves of each matrix `(n, n)`: the pivots `(..., n)`, and the sign of their
-/// permutation `(...)`.
+/// The factors of matrices `(..., n, n)`, and what determinants need of them: the pivots `(..., n)`,
+/// and the sign of their permutation `(...)`.
 pub(super) struct Pivots<T: Float> {
+    pub(super) factors: Arc<Factors>,
     pivots: Tensor<T>,
     sign: Tensor<T>,
 }
 
 impl<T: Float> Pivots<T> {
     pub(super) fn of(a: &Tensor<T>) -> Self {
-        let a = a.contiguous();
-        let (lead, n) = (&a.shape()[..a.rank() - 2], a.size(-1));
-        let mut sign = Tensor::ones(lead);
+        let factors = factors(a);
+        let mut sign = Tensor::ones(&a.shape()[..a.rank() - 2]);
         let pivots = Tensor::build(&a.shape()[..a.rank() - 1], |diagonal| {
-            kernel::pivots(data(&a), n, diagonal, sign.data_mut());
+            if !diagonal.is_empty() {
+                factors.pivots(diagonal, sign.data_mut());
+            }
         });
-        Pivots { pivots, sign }
+        Pivots { factors, pivots, sign }
     }
 
     /// A number per matrix, from its pivots and their sign.
@@ -75,9 +80,21 @@ pub(super) fn spread<T: Float>(x: &Tensor<T>) -> Tensor<T> {
     x.unsqueeze(-1).unsqueeze(-1)
 }
 
-struct Det {
-    /// What the matrices are like; the forward finds it out where it is not given.
-    kind: Option<Kind>,
+/// The determinants of matrices of a kind; where it is not given, the pivots tell it.
+#[track_caller]
+fn determinant<T: Float>(a: &Tensor<T>, kind: Option<Kind>) -> Tensor<T> {
+    let pivots = Pivots::of(a);
+    let any_singular = || data(&pivots.pivots).chunks(a.size(-1).max(1)).any(is_singular);
+    let kind = kind.unwrap_or_else(|| match any_singular() {
+        true => Kind::Singular,
+        false => Kind::Regular,
+    });
+    apply(Det { pivots, kind }, [a])
+}
+
+struct Det<T: Float> {
+    pivots: Pivots<T>,
+    kind: Kind,
 }
 
 /// Whether matrices have inverses.
@@ -88,33 +105,30 @@ enum Kind {
     Singular,
 }
 
-impl<T: Float> Op<T, 1> for Det {
+impl<T: Float> Op<T, 1> for Det<T> {
     const NAME: &'static str = "det";
     const SAVES: Saves = Saves::ALL;
 
-    fn forward(&mut self, [a]: [&Tensor<T>; 1]) -> Tensor<T> {
-        let pivots = Pivots::of(a);
-        let any_singular = || data(&pivots.pivots).chunks(a.size(-1).max(1)).any(is_singular);
-        let kind = || if any_singular() { Kind::Singular } else { Kind::Regular };
-        self.kind.get_or_insert_with(kind);
+    fn forward(&mut self, _: [&Tensor<T>; 1]) -> Tensor<T> {
         let product =
             |pivots: &[T], sign: T| pivots.iter().fold(sign, |product, &pivot| product * pivot);
-        pivots.each(product)
+        self.pivots.each(product)
     }
 
     fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 1> {
-        if self.kind == Some(Kind::Singular) {
+        if self.kind == Kind::Singular {
             return [rerun_backward(at, dy, |a| by_blocks(&a[0])).pop().flatten()];
         }
-        [Some(at.input(0).inverse().transpose(-1, -2) * spread(&(dy * at.output())))]
+        let inverse = inverse_transposed(at.input(0), &self.pivots.factors);
+        [Some(inverse * spread(&(dy * at.output())))]
     }
 
     fn jvp(&self, at: &Site<T>, [da]: Tangents<T, 1>) -> Tensor<T> {
-        if self.kind == Some(Kind::Singular) {
+        if self.kind == Kind::Singular {
             return rerun_jvp(at, &[da], |a| by_blocks(&a[0]));
         }
         let da = da.expect("the only input moves");
-        let slope = at.input(0).inverse().transpose(-1, -2) * da;
+        let slope = inverse_transposed(at.input(0), &self.pivots.factors) * da;
         slope.sum_dim([-1, -2], false) * at.output()
     }
 }
@@ -153,7 +167,7 @@ fn by_block<T: Float>(a: &Tensor<T>) -> Tensor<T> {
     let (d, e) = (lower.narrow(1, 0, rank), lower.narrow(1, rank, n - rank));
     let rest = without_division(&(e - d.matmul(&b.solve(&c))));
     let sign = u.matmul(&v.transpose(-1, -2)).det().round();
-    apply(Det { kind: Some(Kind::Regular) }, [&b]) * rest * sign
+    determinant(&b, Some(Kind::Regular)) * rest * sign
 }
 
 /// The determinant of one matrix by Faddeev and LeVerrier's recursion, which has no pivots.

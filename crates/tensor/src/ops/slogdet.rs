@@ -4,6 +4,7 @@ use backstitch_kernels::Float;
 
 use super::det::{Pivots, determinants, spread};
 use super::matrices::{self, Square};
+use super::solve::inverse_transposed;
 use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};
 use crate::shape::or_panic;
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
@@ -85,12 +86,12 @@ impl<T: Float> Op<T, 1> for LogDet<T> {
     }
 
     fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 1> {
-        [Some(at.input(0).inverse().transpose(-1, -2) * spread(dy))]
+        [Some(inverse_transposed(at.input(0), &self.pivots.factors) * spread(dy))]
     }
 
     fn jvp(&self, at: &Site<T>, [da]: Tangents<T, 1>) -> Tensor<T> {
         let da = da.expect("the only input moves");
-        (at.input(0).inverse().transpose(-1, -2) * da).sum_dim([-1, -2], false)
+        (inverse_transposed(at.input(0), &self.pivots.factors) * da).sum_dim([-1, -2], false)
     }
 }
 

@@ -1,7 +1,9 @@
 //! `solve`: systems of linear equations.
 
+use std::sync::Arc;
+
 use backstitch_kernels::Float;
-use backstitch_linalg as kernel;
+use backstitch_linalg::Factors;
 
 use super::matrices::{self, broadcast_systems};
 use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};
@@ -20,7 +22,7 @@ impl<T: Float> Tensor<T> {
     /// `db = a⁻ᵀ dx`, `da = -db xᵀ`.
     ///
     /// # Numerics
-    /// LU factorisation with partial pivoting, by faer. The relative error is about the condition
+    /// LU factorisation with partial pivoting, by faer, once for `x` and all its derivatives. The relative error is about the condition
     /// number of `a` times epsilon. Where `a` is singular to the last bit, its `x` is NaN; nothing
     /// panics, since whether a matrix is singular depends on data.
     ///
@@ -37,38 +39,68 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn solve(&self, b: &Tensor<T>) -> Tensor<T> {
         let (a, columns, shape) = or_panic(broadcast_systems("solve", self, b));
-        apply(Solve, [&a, &columns]).reshape(shape)
+        apply(Solve { factors: factors(&a), transposed: false }, [&a, &columns]).reshape(shape)
     }
 }
 
-/// The solution for `a (..., n, n)` and `b (..., n, k)` with the same axes in front.
-struct Solve;
+/// The factors of the matrices in the last two axes.
+pub(super) fn factors<T: Float>(a: &Tensor<T>) -> Arc<Factors> {
+    Arc::new(Factors::of(data(&a.contiguous()), a.size(-1)))
+}
+
+/// `a⁻ᵀ`, by the factors of `a`.
+pub(super) fn inverse_transposed<T: Float>(a: &Tensor<T>, factors: &Arc<Factors>) -> Tensor<T> {
+    let eye = Tensor::eye(a.size(-1)).expand(a.shape());
+    apply(Solve { factors: factors.clone(), transposed: true }, [a, &eye])
+}
+
+/// The solution `x` of `a x = b`, or of `aᵀ x = b`, for `a (..., n, n)` and `b (..., n, k)` with the
+/// same axes in front.
+struct Solve {
+    /// Those of `a`. Derivatives are systems with the same matrix, and use them again.
+    factors: Arc<Factors>,
+    transposed: bool,
+}
+
+impl Solve {
+    fn again<T: Float>(&self, a: &Tensor<T>, b: &Tensor<T>, transposed: bool) -> Tensor<T> {
+        apply(Solve { factors: self.factors.clone(), transposed }, [a, b])
+    }
+}
 
 impl<T: Float> Op<T, 2> for Solve {
     const NAME: &'static str = "solve";
     const SAVES: Saves = Saves::ALL;
 
-    fn forward(&mut self, [a, b]: [&Tensor<T>; 2]) -> Tensor<T> {
-        let (a, b) = (a.contiguous(), b.contiguous());
-        let size = (b.size(-2), b.size(-1));
-        Tensor::build(b.shape(), |x| kernel::solve(data(&a), data(&b), size, x))
+    fn forward(&mut self, [_, b]: [&Tensor<T>; 2]) -> Tensor<T> {
+        let b = b.contiguous();
+        Tensor::build(b.shape(), |x| {
+            self.factors.solve(data(&b), b.size(-1), self.transposed, x);
+        })
     }
 
     fn backward(&self, at: &Site<T>, dx: &Tensor<T>) -> Gradient<T, 2> {
         let (a, x) = (at.input(0), at.output());
-        let db = apply(Solve, [&a.transpose(-1, -2), dx]);
-        let da = at.want(0, || -db.matmul(&x.transpose(-1, -2)));
+        let db = self.again(a, dx, !self.transposed);
+        let da = at.want(0, || match self.transposed {
+            false => -db.matmul(&x.transpose(-1, -2)),
+            true => -x.matmul(&db.transpose(-1, -2)),
+        });
         [da, at.want(1, || db.clone())]
     }
 
     fn jvp(&self, at: &Site<T>, [da, db]: Tangents<T, 2>) -> Tensor<T> {
         let (a, x) = (at.input(0), at.output());
-        let moved = match (da.map(|da| da.matmul(x)), db) {
+        let lost = da.map(|da| match self.transposed {
+            false => da.matmul(x),
+            true => da.transpose(-1, -2).matmul(x),
+        });
+        let moved = match (lost, db) {
             (Some(lost), Some(db)) => db - lost,
             (Some(lost), None) => -lost,
             (None, db) => db.expect("an input moves").clone(),
         };
-        apply(Solve, [a, &moved])
+        self.again(a, &moved, self.transposed)
     }
 }
 
