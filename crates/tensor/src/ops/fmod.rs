@@ -37,11 +37,12 @@ impl<T: Float> Tensor<T> {
     pub fn fmod(&self, b: impl Operand<T>) -> Tensor<T> {
         let b = b.into_tensor();
         or_panic(broadcast("fmod", self.shape(), b.shape()));
-        apply(Fmod, [self, &b])
+        apply(Remainder::<false>, [self, &b])
     }
 }
 
-struct Fmod;
+/// `a - q b` with the quotient rounded down if `FLOORED`, else towards zero.
+pub(super) struct Remainder<const FLOORED: bool>;
 
 /// The whole quotient, a constant wherever it has a derivative. It is found from the remainder,
 /// which is exact, since `a / b` may round up to the next whole number.
@@ -49,12 +50,12 @@ fn quotient<T: Float>(at: &Site<T>) -> Tensor<T> {
     ((at.input(0).detach() - at.output().detach()) / at.input(1).detach()).round()
 }
 
-impl<T: Float> Op<T, 2> for Fmod {
-    const NAME: &'static str = "fmod";
+impl<T: Float, const FLOORED: bool> Op<T, 2> for Remainder<FLOORED> {
+    const NAME: &'static str = if FLOORED { "remainder" } else { "fmod" };
     const SAVES: Saves = Saves::ALL;
 
     fn forward(&mut self, [a, b]: [&Tensor<T>; 2]) -> Tensor<T> {
-        super::binary::map([a, b], elementwise::rem)
+        super::binary::map([a, b], if FLOORED { elementwise::remainder } else { elementwise::rem })
     }
 
     fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 2> {

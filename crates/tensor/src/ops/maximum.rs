@@ -35,40 +35,46 @@ impl<T: Float> Tensor<T> {
     pub fn maximum(&self, b: impl Operand<T>) -> Tensor<T> {
         let b = b.into_tensor();
         or_panic(broadcast("maximum", self.shape(), b.shape()));
-        apply(Maximum, [self, &b])
+        apply(Winner::<true>, [self, &b])
     }
 }
 
-struct Maximum;
+/// The larger of two numbers if `LARGER`, else the smaller.
+pub(super) struct Winner<const LARGER: bool>;
 
-impl<T: Float> Op<T, 2> for Maximum {
-    const NAME: &'static str = "maximum";
+impl<const LARGER: bool> Winner<LARGER> {
+    /// The part of `d`, of the output's shape, that belongs to input `i`.
+    fn part<T: Float>(at: &Site<T>, i: usize, d: &Tensor<T>) -> Tensor<T> {
+        let (own, other) = (at.input(i), at.input(1 - i));
+        if LARGER { share(d, own, other) } else { share(d, other, own) }
+    }
+}
+
+impl<T: Float, const LARGER: bool> Op<T, 2> for Winner<LARGER> {
+    const NAME: &'static str = if LARGER { "maximum" } else { "minimum" };
     const SAVES: Saves = Saves::INPUTS;
 
     fn forward(&mut self, [a, b]: [&Tensor<T>; 2]) -> Tensor<T> {
-        super::binary::map([a, b], elementwise::max)
+        super::binary::map([a, b], if LARGER { elementwise::max } else { elementwise::min })
     }
 
     fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 2> {
-        let (a, b) = (at.input(0), at.input(1));
-        [
-            at.want(0, || share(dy, a, b).sum_to(at.shape(0))),
-            at.want(1, || share(dy, b, a).sum_to(at.shape(1))),
-        ]
+        [0, 1].map(|i| at.want(i, || Self::part(at, i, dy).sum_to(at.shape(i))))
     }
 
     fn jvp(&self, at: &Site<T>, [da, db]: Tangents<T, 2>) -> Tensor<T> {
         let (a, b) = (at.input(0), at.input(1));
-        let shape = broadcast("maximum", a.shape(), b.shape()).expect("the op accepted them");
-        let da = da.map(|da| share(&da.expand(shape), a, b));
-        let db = db.map(|db| share(&db.expand(shape), b, a));
+        let op = <Self as Op<T, 2>>::NAME;
+        let shape = broadcast(op, a.shape(), b.shape()).expect("the op accepted them");
+        let da = da.map(|da| Self::part(at, 0, &da.expand(shape)));
+        let db = db.map(|db| Self::part(at, 1, &db.expand(shape)));
         super::binary::sum_tangents(at, da, db)
     }
 }
 
 /// The part of `d` that goes to `winner` where it is at least as large as `loser`: all of it, or
 /// half where they are equal. As a function of the two it is constant wherever it has a derivative.
-pub(super) fn share<T: Float>(d: &Tensor<T>, winner: &Tensor<T>, loser: &Tensor<T>) -> Tensor<T> {
+fn share<T: Float>(d: &Tensor<T>, winner: &Tensor<T>, loser: &Tensor<T>) -> Tensor<T> {
     let view = |x: &Tensor<T>| x.broadcast_view(d.shape());
     apply(Share { winner: view(winner), loser: view(loser) }, [d])
 }

@@ -1,10 +1,10 @@
 //! `minimum`: the smaller of two numbers.
 
-use backstitch_kernels::{Float, elementwise};
+use backstitch_kernels::Float;
 
-use super::maximum::share;
+use super::maximum::Winner;
 use super::operand::Operand;
-use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};
+use crate::op::apply;
 use crate::shape::{broadcast, or_panic};
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
 use crate::tensor::Tensor;
@@ -36,34 +36,7 @@ impl<T: Float> Tensor<T> {
     pub fn minimum(&self, b: impl Operand<T>) -> Tensor<T> {
         let b = b.into_tensor();
         or_panic(broadcast("minimum", self.shape(), b.shape()));
-        apply(Minimum, [self, &b])
-    }
-}
-
-struct Minimum;
-
-impl<T: Float> Op<T, 2> for Minimum {
-    const NAME: &'static str = "minimum";
-    const SAVES: Saves = Saves::INPUTS;
-
-    fn forward(&mut self, [a, b]: [&Tensor<T>; 2]) -> Tensor<T> {
-        super::binary::map([a, b], elementwise::min)
-    }
-
-    fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 2> {
-        let (a, b) = (at.input(0), at.input(1));
-        [
-            at.want(0, || share(dy, b, a).sum_to(at.shape(0))),
-            at.want(1, || share(dy, a, b).sum_to(at.shape(1))),
-        ]
-    }
-
-    fn jvp(&self, at: &Site<T>, [da, db]: Tangents<T, 2>) -> Tensor<T> {
-        let (a, b) = (at.input(0), at.input(1));
-        let shape = broadcast("minimum", a.shape(), b.shape()).expect("the op accepted them");
-        let da = da.map(|da| share(&da.expand(shape), b, a));
-        let db = db.map(|db| share(&db.expand(shape), a, b));
-        super::binary::sum_tangents(at, da, db)
+        apply(Winner::<false>, [self, &b])
     }
 }
 

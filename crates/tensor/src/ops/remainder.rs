@@ -1,9 +1,10 @@
 //! `remainder`: remainder of a division that rounds down.
 
-use backstitch_kernels::{Float, elementwise};
+use backstitch_kernels::Float;
 
+use super::fmod::Remainder;
 use super::operand::Operand;
-use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};
+use crate::op::apply;
 use crate::shape::{broadcast, or_panic};
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
 use crate::tensor::Tensor;
@@ -37,38 +38,7 @@ impl<T: Float> Tensor<T> {
     pub fn remainder(&self, b: impl Operand<T>) -> Tensor<T> {
         let b = b.into_tensor();
         or_panic(broadcast("remainder", self.shape(), b.shape()));
-        apply(Remainder, [self, &b])
-    }
-}
-
-struct Remainder;
-
-/// The whole quotient, a constant wherever it has a derivative. It is found from the remainder,
-/// which is exact, since `a / b` may round up to the next whole number.
-fn quotient<T: Float>(at: &Site<T>) -> Tensor<T> {
-    ((at.input(0).detach() - at.output().detach()) / at.input(1).detach()).round()
-}
-
-impl<T: Float> Op<T, 2> for Remainder {
-    const NAME: &'static str = "remainder";
-    const SAVES: Saves = Saves::ALL;
-
-    fn forward(&mut self, [a, b]: [&Tensor<T>; 2]) -> Tensor<T> {
-        super::binary::map([a, b], elementwise::remainder)
-    }
-
-    fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 2> {
-        [
-            at.want(0, || dy.sum_to(at.shape(0))),
-            at.want(1, || -(dy * quotient(at)).sum_to(at.shape(1))),
-        ]
-    }
-
-    fn jvp(&self, at: &Site<T>, [da, db]: Tangents<T, 2>) -> Tensor<T> {
-        let shape = at.output().shape();
-        let by_a = da.map(|da| da.expand(shape));
-        let by_b = db.map(|db| -(db * quotient(at)));
-        super::binary::sum_tangents(at, by_a, by_b)
+        apply(Remainder::<true>, [self, &b])
     }
 }
 
