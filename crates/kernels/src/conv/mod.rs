@@ -9,10 +9,11 @@
 //!
 //! There is no im2col: an output place is a position in the padded image, a tap is an offset from
 //! it, and the micro-kernel reads runs of channels through both. The weights are brought into
-//! panels once a call. 1x1 convolutions of stride 1 are matrix products as they stand. 3x3 and 5x5 convolutions of stride 1 with many channels may go through
-//! Winograd's algorithms instead (`winograd`). The gradient by the image is the same loop over the
-//! incoming gradient, once for each of the `stride` phases of the image's places, with the weights' roles exchanged; so
-//! every number is gathered by one task, in an order that depends on the shape alone.
+//! panels once a call. 1x1 convolutions of stride 1 are matrix products as they stand. Those of 3x3
+//! kernels and strides up to 2, or of 5x5 kernels, with many channels may go through Winograd's
+//! algorithms instead (`winograd`). The gradient by the image is the same loop over the incoming
+//! gradient, once for each of the `stride` phases of the image's places, with the weights' roles
+//! exchanged; so every number is gathered by one task, in an order that depends on the shape alone.
 
 mod columns;
 mod depthwise;
@@ -53,7 +54,7 @@ impl Window {
         Window { input: 1, output: 1, kernel: 1, stride: 1, dilation: 1, pad: 0 };
 }
 
-/// Which of Winograd's algorithms a convolution of stride 1 may use where they are faster. They
+/// Which of Winograd's algorithms a convolution of stride 1 or 2 may use where they are faster. They
 /// need fewer products than the direct sum, and round more. A NaN or an infinity in the image makes
 /// NaN of all that the same tile yields, up to three places away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -62,7 +63,7 @@ pub enum Winograd {
     Off,
     /// F(2x2, 3x3) for 3x3 kernels: errors up to about 4 times those of the direct sum.
     Small,
-    /// Also F(4x4, 3x3), and F(2x2, 5x5) for 5x5 kernels: up to about 10 times.
+    /// Also F(4x4, 3x3), of stride 2 too, and F(2x2, 5x5) for 5x5 kernels: up to about 10 times.
     #[default]
     Large,
 }
@@ -224,6 +225,11 @@ fn winograd_form<T: Float>(conv: &Conv, plan: &Plan) -> Option<winograd::Form> {
     if T::DTYPE == DType::F32 { winograd::form(plan, conv.winograd) } else { None }
 }
 
+fn transposed<T: Float>(conv: &Conv) -> Option<Plan> {
+    let plan = Plan::forward(conv);
+    if T::DTYPE == DType::F32 { winograd::transposed(&plan, conv.winograd) } else { None }
+}
+
 fn fill_rows<T: Float>(y: &mut [T], bias: Option<&[T]>, channels: usize) {
     match bias {
         Some(bias) => y.chunks_exact_mut(channels).for_each(|row| row.copy_from_slice(bias)),
@@ -237,6 +243,11 @@ fn backward_input<T: Float>(dy: &[T], w: &[T], conv: &Conv, dx: &mut [T]) {
     }
     if scatter::suits(conv) {
         return scatter::run(dy, w, conv, dx);
+    }
+    if let Some(plan) = transposed::<T>(conv) {
+        // SAFETY: as in `run`.
+        let (dy, w, dx) = unsafe { (same_type(dy), same_type(w), same_type(dx)) };
+        return winograd::run(dy, w, None, &plan, winograd::Form::Transposed, dx);
     }
     let phases = Plan::backward(conv);
     // Places that no tap reaches, because steps are longer than the kernel.

@@ -175,10 +175,12 @@ fn threads_do_not_change_bits() {
     let plain = image(5, [40, 50], 1, [Window::ONE, window, window]);
     let depthwise = image(5, [40, 40], 40, [Window::ONE, window, window]);
     let winograd = image(16, [64, 144], 1, [Window::ONE, window, window]);
+    let strided = Window { output: 10, stride: 2, ..window };
+    let strided = image(33, [64, 144], 1, [Window::ONE, strided, strided]);
     let product = Window { output: 20, kernel: 1, pad: 0, ..window };
     let product = image(11, [40, 50], 1, [Window::ONE, product, product]);
     let few = image(5, [3, 40], 1, [Window::ONE, window, window]);
-    for conv in [plain, depthwise, winograd, product, few] {
+    for conv in [plain, depthwise, winograd, strided, product, few] {
         let x: Vec<f32> = values(conv.input_len(), 1);
         let w: Vec<f32> = values(conv.weight_len(), 2);
         let dy: Vec<f32> = values(conv.output_len(), 3);
@@ -239,6 +241,10 @@ fn winograd_keeps_its_bounds() {
         let window = window(sizes, (1, 1));
         [Window::ONE, window, window]
     };
+    let strided = |channels, sizes, pads| {
+        let other = window((24, 3, 2, 1), (1, 0));
+        image(7, channels, 1, [Window::ONE, window(sizes, pads), other])
+    };
     let small = image(3, [64, 48], 1, square((14, 3, 1, 1)));
     let wide = image(2, [48, 272], 1, square((17, 3, 1, 1)));
     let deep = image(13, [272, 32], 1, square((4, 3, 1, 1)));
@@ -250,6 +256,9 @@ fn winograd_keeps_its_bounds() {
         (Winograd::Large, winograd::Form::F4x3, wide, 10.0),
         (Winograd::Large, winograd::Form::F4x3, deep, 10.0),
         (Winograd::Large, winograd::Form::F2x5, five, 10.0),
+        (Winograd::Large, winograd::Form::Strided, strided([48, 80], (16, 3, 2, 1), (1, 1)), 10.0),
+        (Winograd::Large, winograd::Form::Strided, strided([272, 32], (14, 3, 2, 1), (1, 1)), 10.0),
+        (Winograd::Large, winograd::Form::Strided, strided([32, 144], (15, 3, 2, 1), (0, 1)), 10.0),
     ];
     on_each_isa(|isa| {
         for (winograd, form, conv, bound) in cases {
@@ -273,7 +282,9 @@ fn winograd_is_for_what_it_suits() {
     };
     assert_eq!(form([64, 64], (16, 3, 1, 1)), Some(winograd::Form::F4x3));
     assert_eq!(form([64, 64], (6, 3, 1, 1)), Some(winograd::Form::F2x3));
-    assert_eq!(form([64, 64], (16, 3, 2, 1)), None);
+    assert_eq!(form([64, 64], (16, 3, 2, 1)), Some(winograd::Form::Strided));
+    assert_eq!(form([64, 64], (9, 3, 2, 1)), None);
+    assert_eq!(form([64, 64], (16, 3, 3, 1)), None);
     assert_eq!(form([64, 64], (16, 3, 1, 2)), None);
     assert_eq!(form([64, 64], (16, 4, 1, 1)), None);
     assert_eq!(form([16, 64], (16, 3, 1, 1)), None);

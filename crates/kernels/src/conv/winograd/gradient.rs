@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::super::plan::Plan;
+use super::maps::of_taps;
 use super::products::Backward;
-use super::tiles::{CHANNELS_MAX, Layout, Spread, Tiles};
+use super::tiles::{CHANNELS_MAX, Image, Layout, Spread, Tiles};
 use super::weights::{Leave, ROWS};
 use super::{BLOCK, CHANNELS_UNIT, Form, Parts, TASKS, images, tiles};
 use crate::disjoint::Disjoint;
@@ -17,33 +18,39 @@ const PART_MIN: usize = 192;
 /// `dw`: the sums over all places of the plan, in PyTorch's layout.
 pub(in super::super) fn gradient(x: &[f32], dy: &[f32], plan: &Plan, form: Form, dw: &mut [f32]) {
     match form {
-        Form::F2x3 => Job::<2, 3, 4>::run(x, dy, plan, dw),
-        Form::F4x3 => Job::<4, 3, 6>::run(x, dy, plan, dw),
-        Form::F2x5 => Job::<2, 5, 6>::run(x, dy, plan, dw),
+        Form::F2x3 => Job::<2, 3, 4, 4>::run(x, dy, plan, form, dw),
+        Form::F4x3 => Job::<4, 3, 6, 6>::run(x, dy, plan, form, dw),
+        Form::F2x5 => Job::<2, 5, 6, 6>::run(x, dy, plan, form, dw),
+        Form::Strided => Job::<4, 3, 9, 6>::run(x, dy, plan, form, dw),
+        Form::Transposed => unreachable!("a plan of the output's places has another form"),
     }
 }
 
 /// What the tasks share.
-struct Job<'a, const M: usize, const R: usize, const N: usize> {
+struct Job<'a, const M: usize, const R: usize, const N: usize, const U: usize> {
     x: &'a [f32],
     dy: &'a [f32],
     plan: &'a Plan,
     tiles: Tiles,
+    /// `x` and `dy`.
+    images: [Image; 2],
     dw: Disjoint<'a, f32>,
 }
 
-impl<'a, const M: usize, const R: usize, const N: usize> Job<'a, M, R, N> {
-    fn run(x: &'a [f32], dy: &'a [f32], plan: &'a Plan, dw: &'a mut [f32]) {
+impl<'a, const M: usize, const R: usize, const N: usize, const U: usize> Job<'a, M, R, N, U> {
+    fn run(x: &'a [f32], dy: &'a [f32], plan: &'a Plan, form: Form, dw: &'a mut [f32]) {
         let (c, o) = plan.group_channels();
         let inputs = Parts::new(c, CHANNELS_MAX / 2, CHANNELS_UNIT);
-        let outputs = Parts::new(o, CHANNELS_MAX, CHANNELS_UNIT);
+        // More products leave room for fewer sums.
+        let outputs_max = if N == U { CHANNELS_MAX } else { CHANNELS_MAX / 2 };
+        let outputs = Parts::new(o, outputs_max, CHANNELS_UNIT);
         let groups = inputs.count() * outputs.count();
-        let tiles = tiles(plan, M);
+        let (tiles, images) = (tiles(plan, form), images(plan, form));
         let part = tiles.count().div_ceil(TASKS.div_ceil(groups)).max(PART_MIN);
         let parts = Parts::new(tiles.count(), part, 1);
-        let job = Job::<M, R, N> { x, dy, plan, tiles, dw: Disjoint::new(dw) };
+        let job = Job::<M, R, N, U> { x, dy, plan, tiles, images, dw: Disjoint::new(dw) };
         let layout = Layout::rows(inputs.len, outputs.len);
-        let len = layout.len(N * N);
+        let len = layout.len(U * U);
         let ranges = |group: usize| {
             (inputs.range(group / outputs.count()), outputs.range(group % outputs.count()))
         };
@@ -90,8 +97,8 @@ impl<'a, const M: usize, const R: usize, const N: usize> Job<'a, M, R, N> {
         let blocks = Parts::new(part.len(), BLOCK / (products * (c + o)), 1);
         let layouts = [Layout::panels(blocks.len, c), Layout::panels(blocks.len, o)];
         let [v_len, e_len] = layouts.map(|layout| layout.len(products));
-        let (image, outcome) = images(self.plan);
-        let (x, dy, tiles) = (self.x, self.dy, self.tiles);
+        let ([image, outcome], tiles) = (self.images, self.tiles);
+        let (x, dy) = (self.x, self.dy);
         scratch::with(v_len + e_len, |memory: &mut [f32]| {
             let (v, e) = memory.split_at_mut(v_len);
             for block in blocks.ranges() {
@@ -117,6 +124,7 @@ impl<'a, const M: usize, const R: usize, const N: usize> Job<'a, M, R, N> {
                 });
                 arch::dispatch(Backward {
                     products,
+                    of: of_taps::<N, U>,
                     tiles: count,
                     v: (v, layouts[0], c),
                     e: (e, layouts[1], o),
@@ -139,7 +147,7 @@ impl<'a, const M: usize, const R: usize, const N: usize> Job<'a, M, R, N> {
         let (rows, o) = (channels.len() * R * R, outputs.len());
         scratch::with(rows * o, |by_tap: &mut [f32]| {
             let to = &mut *by_tap;
-            arch::dispatch(Leave::<N, R> { parts, layout, channels, outputs: o, to });
+            arch::dispatch(Leave::<R, N, U> { parts, layout, channels, outputs: o, to });
             let row = self.plan.in_channels * R * R;
             for at in 0..o {
                 let start = (outputs.start + at) * row + (inputs.start + first) * R * R;

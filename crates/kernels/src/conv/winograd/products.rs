@@ -12,9 +12,10 @@ fn groups(rows: usize, max: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..count).map(move |i| (i * len + i.min(longer), len + usize::from(i < longer)))
 }
 
-/// `sums[k] (tiles, O) = v[k] (tiles, C) u[k] (C, O)` for all k, or added to what is there.
+/// `sums[k] (tiles, O) = v[k] (tiles, C) u[of(k)] (C, O)` for all k, or added to what is there.
 pub(super) struct Forward<'a> {
     pub(super) products: usize,
+    pub(super) of: fn(usize) -> usize,
     /// With the number of rows.
     pub(super) v: (&'a [f32], Layout, usize),
     pub(super) u: (&'a [f32], Layout, usize),
@@ -29,17 +30,19 @@ impl WithSimd for Forward<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Forward { products, v, u, sums, outputs, adds } = self;
+        let Forward { products, of, v, u, sums, outputs, adds } = self;
         let ((v, v_layout, rows), (u, u_layout, depth)) = (v, u);
         let (sums, layout, first_row) = sums;
         let width = NV * lanes::<S>();
-        assert!(v_layout.len(products) <= v.len() && u_layout.len(products) <= u.len());
+        assert!(v_layout.len(products) <= v.len());
         assert!(layout.len(products) <= sums.len() && width <= PANEL);
         assert!(rows * v_layout.row <= v_layout.product && depth <= v_layout.row);
-        assert!(u_layout.at(depth - 1, outputs - 1) < u_layout.product);
+        assert!(depth * u_layout.row <= u_layout.product);
         assert!((first_row + rows) * layout.row <= layout.product && outputs <= layout.row);
         for k in 0..products {
-            let (v, u) = (v[k * v_layout.product..].as_ptr(), u[k * u_layout.product..].as_ptr());
+            let v = v[k * v_layout.product..].as_ptr();
+            let u = &u[of(k) * u_layout.product..];
+            assert!(u_layout.at(depth - 1, outputs - 1) + width <= u.len() + PANEL);
             let sums = sums[k * layout.product..].as_mut_ptr();
             for column in (0..outputs).step_by(width) {
                 for (row, rows) in groups(rows, rows_in_place_max::<f32, S>()) {
@@ -49,7 +52,7 @@ impl WithSimd for Forward<'_> {
                         a: v.wrapping_add(row * v_layout.row),
                         a_row: v_layout.row as isize,
                         a_k: 1,
-                        b: u.wrapping_add(u_layout.at(0, column)),
+                        b: u.as_ptr().wrapping_add(u_layout.at(0, column)),
                         b_k: u_layout.row as isize,
                         b_to: std::ptr::null_mut(),
                         ahead: (v, 0),
@@ -68,10 +71,12 @@ impl WithSimd for Forward<'_> {
     }
 }
 
-/// `sums[k] (C, O) = Σ v[k] (tiles, C)ᵀ e[k] (tiles, O)` for all k, or added to what is there. Both
-/// factors lie in panels.
+/// `sums[of(k)] (C, O) = Σ v[k] (tiles, C)ᵀ e[k] (tiles, O)` over all k, or added to what is there.
+/// Both factors lie in panels.
 pub(super) struct Backward<'a> {
     pub(super) products: usize,
+    /// Steps up by one at most, from 0 on, wherever it is not below an earlier one.
+    pub(super) of: fn(usize) -> usize,
     pub(super) tiles: usize,
     /// With the number of channels.
     pub(super) v: (&'a [f32], Layout, usize),
@@ -85,18 +90,21 @@ impl WithSimd for Backward<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Backward { products, tiles, v, e, sums, adds } = self;
+        let Backward { products, of, tiles, v, e, sums, adds } = self;
         let ((v, v_layout, inputs), (e, e_layout, outputs)) = (v, e);
         let (sums, layout) = sums;
         let width = NV * lanes::<S>();
         assert!(v_layout.len(products) <= v.len() && e_layout.len(products) <= e.len());
-        assert!(layout.len(products) <= sums.len() && width <= PANEL);
+        assert!(width <= PANEL);
         assert!(v_layout.at(tiles - 1, inputs - 1) < v_layout.product);
         assert!(e_layout.at(tiles - 1, outputs - 1) < e_layout.product);
         assert!(inputs * layout.row <= layout.product && outputs <= layout.row);
+        let mut written = 0;
         for k in 0..products {
             let (v, e) = (v[k * v_layout.product..].as_ptr(), e[k * e_layout.product..].as_ptr());
-            let sums = sums[k * layout.product..].as_mut_ptr();
+            let adds = adds || of(k) < written;
+            written = written.max(of(k) + 1);
+            let sums = sums[of(k) * layout.product..][..layout.product].as_mut_ptr();
             for column in (0..outputs).step_by(width) {
                 for panel in (0..inputs).step_by(PANEL) {
                     for (row, rows) in groups(PANEL.min(inputs - panel), rows_max::<f32, S>()) {

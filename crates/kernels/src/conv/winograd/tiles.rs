@@ -5,7 +5,7 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::super::micro::load;
-use super::maps::{both, combine, spread};
+use super::maps::{both, gather, spread};
 use crate::disjoint::Disjoint;
 use crate::simd::{SimdFloat, Vector};
 
@@ -21,14 +21,12 @@ static ZEROS: [f32; CHANNELS_MAX] = [0.0; CHANNELS_MAX];
 /// Elements between the products' parts, so that they do not fall on each other in the cache.
 const STAGGER: usize = 16;
 
-/// How the tiles of all images follow on each other: rows of images, side `outputs` apart.
+/// How the tiles of all images follow on each other: in rows.
 #[derive(Clone, Copy)]
 pub(super) struct Tiles {
     pub(super) down: usize,
     pub(super) across: usize,
     pub(super) batch: usize,
-    /// Places from one tile to the next.
-    pub(super) outputs: usize,
 }
 
 impl Tiles {
@@ -36,10 +34,10 @@ impl Tiles {
         self.batch * self.down * self.across
     }
 
-    /// Image, row and column of a tile's first output.
-    fn at(&self, tile: usize) -> (usize, usize, usize) {
+    /// Image, row and column of a tile's first place, where tiles are `step` places apart.
+    fn at(&self, tile: usize, step: usize) -> (usize, usize, usize) {
         let (n, rest) = (tile / (self.down * self.across), tile % (self.down * self.across));
-        (n, rest / self.across * self.outputs, rest % self.across * self.outputs)
+        (n, rest / self.across * step, rest % self.across * step)
     }
 }
 
@@ -51,6 +49,8 @@ pub(super) struct Image {
     pub(super) channels: usize,
     /// Places before the first row and column that the first tile sees.
     pub(super) pads: [isize; 2],
+    /// Places from one tile to the next.
+    pub(super) step: usize,
 }
 
 impl Image {
@@ -84,6 +84,12 @@ impl Layout {
     pub(super) fn panels(rows: usize, channels: usize) -> Self {
         let panel = rows * PANEL;
         Layout { product: channels.div_ceil(PANEL) * panel + STAGGER, row: PANEL, panel }
+    }
+
+    /// Panels of all products.
+    pub(super) fn whole_panels(products: usize, rows: usize) -> Self {
+        let product = rows * PANEL + STAGGER;
+        Layout { product, row: PANEL, panel: products * product }
     }
 
     /// Where a row and a channel of the first product are.
@@ -123,7 +129,7 @@ impl<const A: usize, const N: usize> WithSimd for Spread<'_, A, N> {
         let x = x.as_ptr().wrapping_add(channels.start);
         let to = to.as_mut_ptr();
         for (at, tile) in range.enumerate() {
-            let (n, i, j) = tiles.at(tile);
+            let (n, i, j) = tiles.at(tile, image.step);
             let mut pixels = [[ZEROS.as_ptr(); A]; A];
             for (row, pixels) in pixels.iter_mut().enumerate() {
                 for (col, pixel) in pixels.iter_mut().enumerate() {
@@ -179,7 +185,7 @@ impl<const N: usize, const M: usize> WithSimd for Gather<'_, N, M> {
         assert!(layout.at(last, channels.len() - 1) < layout.product);
         let lanes = lanes::<S>();
         for (at, tile) in range.enumerate() {
-            let (n, i, j) = tiles.at(tile);
+            let (n, i, j) = tiles.at(tile, image.step);
             for first in (0..channels.len()).step_by(lanes) {
                 let sums = sums.as_ptr().wrapping_add(layout.at(first_row + at, first));
                 let own = channels.start + first;
@@ -192,7 +198,7 @@ impl<const N: usize, const M: usize> WithSimd for Gather<'_, N, M> {
                     #[inline(always)]
                     |k, l| unsafe { load(simd, sums.wrapping_add((k * N + l) * layout.product)) },
                     #[inline(always)]
-                    |t| combine(simd, t, false),
+                    |t| gather(simd, t),
                     #[inline(always)]
                     |row, col, sum| {
                         if let Some(place) = image.place(n, (i + row) as isize, (j + col) as isize)

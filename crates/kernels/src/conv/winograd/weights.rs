@@ -7,7 +7,7 @@ use pulp::{Simd, WithSimd};
 use super::super::columns::columns;
 use super::super::micro::load;
 use super::super::plan::Plan;
-use super::maps::{both, combine, evaluate};
+use super::maps::{both, enter, leave};
 use super::tiles::{Layout, PANEL, lanes, store};
 use crate::simd::Vector;
 use crate::{arch, scratch};
@@ -15,45 +15,35 @@ use crate::{arch, scratch};
 /// Input channels that are brought into columns at a time.
 const CHANNELS: usize = 8;
 
-/// The transform of a plan's weights: `(N * N, input channels, output channels)`, in panels.
-pub(super) struct Weights<'a, const R: usize, const N: usize> {
+/// The transform of a plan's weights: `(U * U, input channels, PANEL)`, for each panel of output
+/// channels.
+pub(super) struct Weights<'a, const R: usize, const N: usize, const U: usize> {
     pub(super) w: &'a [f32],
     pub(super) plan: &'a Plan,
     pub(super) layout: Layout,
 }
 
-impl<const R: usize, const N: usize> Weights<'_, R, N> {
-    pub(super) fn run(&self, inputs: Range<usize>, outputs: Range<usize>, u: &mut [f32]) {
+impl<const R: usize, const N: usize, const U: usize> Weights<'_, R, N, U> {
+    /// For a panel of output channels.
+    pub(super) fn panel(&self, inputs: &Range<usize>, outputs: Range<usize>, u: &mut [f32]) {
         let order = self.plan.tap_positions();
         let positions: [[usize; R]; R] =
             std::array::from_fn(|i| std::array::from_fn(|j| order[i * R + j]));
-        assert!(self.layout.len(N * N) <= u.len());
-        assert!(self.layout.at(inputs.len() - 1, outputs.len() - 1) < self.layout.product);
+        let layout = self.layout;
         scratch::with(CHANNELS * R * R * PANEL, |taps: &mut [f32]| {
-            for panel in (0..outputs.len()).step_by(PANEL) {
-                let count = PANEL.min(outputs.len() - panel);
-                for first in (0..inputs.len()).step_by(CHANNELS) {
-                    let channels = CHANNELS.min(inputs.len() - first);
-                    let from = (inputs.start + first, outputs.start + panel);
-                    columns(self.w, self.plan, from, (channels, count), (&mut *taps, PANEL));
-                    let to = &mut u[self.layout.at(first, panel)..];
-                    let layout = self.layout;
-                    let positions = &positions;
-                    arch::dispatch(Enter::<R, N> {
-                        columns: taps,
-                        positions,
-                        channels,
-                        to,
-                        layout,
-                    });
-                }
+            for first in (0..inputs.len()).step_by(CHANNELS) {
+                let channels = CHANNELS.min(inputs.len() - first);
+                let from = (inputs.start + first, outputs.start);
+                columns(self.w, self.plan, from, (channels, outputs.len()), (&mut *taps, PANEL));
+                let (columns, positions, to) = (&*taps, &positions, &mut u[layout.at(first, 0)..]);
+                arch::dispatch(Enter::<R, N, U> { columns, positions, channels, to, layout });
             }
         });
     }
 }
 
 /// `G w Gᵀ` of some input channels and a panel of output channels.
-struct Enter<'a, const R: usize, const N: usize> {
+struct Enter<'a, const R: usize, const N: usize, const U: usize> {
     /// `(channels, R * R, PANEL)`
     columns: &'a [f32],
     positions: &'a [[usize; R]; R],
@@ -62,7 +52,7 @@ struct Enter<'a, const R: usize, const N: usize> {
     layout: Layout,
 }
 
-impl<const R: usize, const N: usize> WithSimd for Enter<'_, R, N> {
+impl<const R: usize, const N: usize, const U: usize> WithSimd for Enter<'_, R, N, U> {
     type Output = ();
 
     #[inline(always)]
@@ -72,14 +62,14 @@ impl<const R: usize, const N: usize> WithSimd for Enter<'_, R, N> {
         for (channel, taps) in columns.chunks_exact(R * R * PANEL).take(channels).enumerate() {
             for first in (0..PANEL).step_by(lanes) {
                 let from = channel * layout.row + first;
-                both::<S, R, N>(
+                both::<S, R, U>(
                     #[inline(always)]
                     |i, j| Vector::load(simd, &taps[positions[i][j] * PANEL + first..][..lanes]),
                     #[inline(always)]
-                    |g| evaluate(simd, g, true),
+                    |g| enter::<S, R, N, U>(simd, g),
                     #[inline(always)]
                     |k, l, u| {
-                        u.store(&mut to[from + (k * N + l) * layout.product..][..lanes]);
+                        u.store(&mut to[from + (k * U + l) * layout.product..][..lanes]);
                     },
                 );
             }
@@ -91,7 +81,7 @@ impl<const R: usize, const N: usize> WithSimd for Enter<'_, R, N> {
 pub(super) const ROWS: usize = 16;
 
 /// `Gᵀ dU G` of some input channels, the sum of some parts of dU: `(channels, R * R, outputs)`.
-pub(super) struct Leave<'a, const N: usize, const R: usize> {
+pub(super) struct Leave<'a, const R: usize, const N: usize, const U: usize> {
     /// Where the parts start.
     pub(super) parts: &'a [&'a [f32]],
     pub(super) layout: Layout,
@@ -100,13 +90,13 @@ pub(super) struct Leave<'a, const N: usize, const R: usize> {
     pub(super) to: &'a mut [f32],
 }
 
-impl<const N: usize, const R: usize> WithSimd for Leave<'_, N, R> {
+impl<const R: usize, const N: usize, const U: usize> WithSimd for Leave<'_, R, N, U> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Leave { parts, layout, channels, outputs, to } = self;
-        assert!(parts.iter().all(|part| layout.len(N * N) <= part.len()) && !parts.is_empty());
+        assert!(parts.iter().all(|part| layout.len(U * U) <= part.len()) && !parts.is_empty());
         assert!(outputs <= layout.row && channels.end * layout.row <= layout.product);
         assert!(to.len() == channels.len() * R * R * outputs);
         let to = to.as_mut_ptr();
@@ -114,10 +104,10 @@ impl<const N: usize, const R: usize> WithSimd for Leave<'_, N, R> {
             for first in (0..outputs).step_by(lanes::<S>()) {
                 let from = channel * layout.row + first;
                 let to = to.wrapping_add(at * R * R * outputs + first);
-                both::<S, N, R>(
+                both::<S, U, R>(
                     #[inline(always)]
                     |k, l| {
-                        let from = from + (k * N + l) * layout.product;
+                        let from = from + (k * U + l) * layout.product;
                         // SAFETY: each product has this row and column, as asserted.
                         let mut sum = unsafe { load(simd, parts[0].as_ptr().wrapping_add(from)) };
                         for part in &parts[1..] {
@@ -127,7 +117,7 @@ impl<const N: usize, const R: usize> WithSimd for Leave<'_, N, R> {
                         sum
                     },
                     #[inline(always)]
-                    |t| combine(simd, t, true),
+                    |t| leave::<S, R, N, U>(simd, t),
                     #[inline(always)]
                     |i, j, g| {
                         // SAFETY: there is a row for each channel and tap, as asserted.
