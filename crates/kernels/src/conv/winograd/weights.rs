@@ -9,6 +9,7 @@ use super::super::micro::load;
 use super::super::plan::Plan;
 use super::maps::{both, enter, leave};
 use super::tiles::{Layout, PANEL, lanes, store};
+use crate::prefetch::to_read_later;
 use crate::simd::Vector;
 use crate::{arch, scratch};
 
@@ -33,6 +34,8 @@ impl<const R: usize, const N: usize, const U: usize> Weights<'_, R, N, U> {
         scratch::with(CHANNELS * R * R * PANEL, |taps: &mut [f32]| {
             for first in (0..inputs.len()).step_by(CHANNELS) {
                 let channels = CHANNELS.min(inputs.len() - first);
+                let next = inputs.start + first + channels;
+                self.ask(next..inputs.end.min(next + CHANNELS), &outputs);
                 let from = (inputs.start + first, outputs.start);
                 columns(self.w, self.plan, from, (channels, outputs.len()), (&mut *taps, PANEL));
                 let (columns, positions, to) = (&*taps, &positions, &mut u[layout.at(first, 0)..]);
@@ -40,7 +43,25 @@ impl<const R: usize, const N: usize, const U: usize> Weights<'_, R, N, U> {
             }
         });
     }
+
+    /// Asks for some weights where those of an input channel are a short run, which the hardware does
+    /// not see coming.
+    fn ask(&self, inputs: Range<usize>, outputs: &Range<usize>) {
+        let (in_step, out_step) = (self.plan.in_step, self.plan.out_step);
+        if in_step < out_step {
+            return;
+        }
+        for input in inputs {
+            let run = self.w.as_ptr().wrapping_add(input * in_step + outputs.start * out_step);
+            for at in (0..outputs.len() * out_step).step_by(LINE) {
+                to_read_later(run.wrapping_add(at));
+            }
+        }
+    }
 }
+
+/// Elements of a cache line.
+const LINE: usize = 16;
 
 /// `G w Gᵀ` of some input channels and a panel of output channels.
 struct Enter<'a, const R: usize, const N: usize, const U: usize> {
