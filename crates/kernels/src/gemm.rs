@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! for each tile of C (cut by shape; threads take tiles):    here
-//!     chunks of K, panels of A and B, blocks of columns:    block.rs
+//!     chunks of K, panels of A and B, blocks of columns:    block.rs, sizes.rs
 //!         pack what cannot be read in place                 pack.rs, transpose.rs
 //!         multiply a panel by a panel in registers          micro.rs
+//!             and ask for what is read next                 ahead.rs
 //!         bias, activation                                  epilogue.rs
 //! ```
 //!
@@ -21,12 +22,14 @@
 //! whose length depends on K alone, so its bits depend neither on the tiles nor on the threads. What
 //! is computed as a vector depends on the whole product, too.
 
+pub(crate) mod ahead;
 mod block;
 mod epilogue;
 mod gemv;
 mod matrix;
 pub(crate) mod micro;
 pub(crate) mod pack;
+mod sizes;
 pub(crate) mod transpose;
 
 pub use epilogue::{Activation, Epilogue};
@@ -235,7 +238,7 @@ impl Grid {
         let (m, k, n) = (a.rows, a.cols, b.cols);
         let total = m.saturating_mul(n).saturating_mul(k);
         let whole = Self { tile_rows: m, tile_cols: n, down: 1, across: 1, products };
-        let (rows_max, cols_max) = (block::rows_max(), block::COLS_MAX);
+        let (rows_max, cols_max) = (sizes::rows_max(k), sizes::COLS_MAX);
         if total <= 2 * TILE_WORK_MIN && m <= rows_max && n <= cols_max {
             return whole;
         }
@@ -244,22 +247,24 @@ impl Grid {
         // for all its columns. So short tiles pay if B is read in place, narrow ones if not.
         let rows_min = if b.strides().1 == 1 { ROWS_MIN } else { ROWS_MIN_PACKED };
         // One thread needs no tiles to share out, and packs more often the more there are.
-        let most = if par::threads() == 1 && m > 1 && n > 1 { TILES_MIN } else { TILES };
-        let wanted = (total / TILE_WORK).clamp(TILES_MIN, most);
+        let wanted = match par::threads() == 1 && m > 1 && n > 1 {
+            true => 1,
+            false => (total / TILE_WORK).clamp(TILES_MIN, TILES),
+        };
         while products.saturating_mul(down * across) < wanted
             && total / (down * across) > 2 * TILE_WORK_MIN
         {
             let (rows, cols) = (m / down, n / across);
-            if rows >= 2 * rows_min || cols < 2 * block::COLS_UNIT && rows >= ROWS_MIN {
+            if rows >= 2 * rows_min || cols < 2 * sizes::COLS_UNIT && rows >= ROWS_MIN {
                 down *= 2;
-            } else if cols >= 2 * block::COLS_UNIT {
+            } else if cols >= 2 * sizes::COLS_UNIT {
                 across *= 2;
             } else {
                 break;
             }
         }
         let tile_rows = m.div_ceil(down);
-        let tile_cols = n.div_ceil(across).next_multiple_of(block::COLS_UNIT);
+        let tile_cols = n.div_ceil(across).next_multiple_of(sizes::COLS_UNIT);
         let (down, across) = (m.div_ceil(tile_rows), n.div_ceil(tile_cols));
         Self { tile_rows, tile_cols, down, across, ..whole }
     }

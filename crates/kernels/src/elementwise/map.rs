@@ -19,8 +19,10 @@ use crate::{arch, array, par};
 const BLOCK: usize = 1024;
 /// Elements of two of the widest registers (f32 on AVX-512); loops run over multiples of it.
 const WIDEST: usize = 32;
-/// Runs at least this long are worth a block of their own.
+/// Runs at least this long are worth a loop of their own.
 const LONG_RUN: usize = 128;
+/// The most runs that one call takes.
+const RUNS: usize = 8;
 /// One task of a parallel map takes about this long, in picoseconds.
 const TASK_PS: usize = 10_000_000;
 
@@ -63,9 +65,9 @@ pub fn map<T: Float, const N: usize, Op: MapOp<T, N>>(
     y: &mut [T],
 ) {
     check_shapes(&inputs, y.len());
-    drive(inputs, y, Op::COST, &|inputs, y, len| {
+    drive(inputs, y, Op::COST, &|inputs, y, shape| {
         // SAFETY: `drive` gives pointers that fit the contract of `Registers`.
-        arch::dispatch_for::<T, _>(unsafe { Registers::new(op, inputs, y, len) });
+        arch::dispatch_for::<T, _>(unsafe { Registers::new(op, inputs, y, shape) });
     });
 }
 
@@ -77,25 +79,33 @@ pub(super) fn map_scalar<T: Float, const N: usize>(
     y: &mut [T],
 ) {
     check_shapes(&inputs, y.len());
-    drive(inputs, y, cost::SCALAR, &|inputs, y, len| {
-        for i in 0..len {
-            // SAFETY: by the contract of `Loop`, i < len is readable in each input and writable
-            // in the output.
-            unsafe { y.add(i).write(f(inputs.map(|x| x.at(i).read()))) };
+    drive(inputs, y, cost::SCALAR, &|inputs, y, (runs, len)| {
+        for run in 0..runs {
+            for i in 0..len {
+                // SAFETY: by the contract of `Loop`, i < len is readable in each input and writable
+                // in the output.
+                unsafe {
+                    let y = y.add(run * len + i);
+                    y.write(f(inputs.map(|x| x.run(run).at(i).read())));
+                }
+            }
         }
     });
 }
 
-/// A loop of `len` steps, a multiple of [`WIDEST`]: the output is writable for `len` elements; each
-/// input that walks is readable for as many and either equals the output or does not overlap with
-/// it; each that stays is readable for [`WIDEST`] elements.
-type Loop<'a, T, const N: usize> = &'a (dyn Fn([Walk<T>; N], *mut T, usize) + Sync);
+/// A loop over `(runs, len)` elements, where `len` is a multiple of [`WIDEST`]: the output is
+/// writable for as many, without gaps. Of each run, each input that walks is readable for `len`
+/// elements and either equals the output or does not overlap with it; each that stays is readable
+/// for [`WIDEST`] elements.
+type Loop<'a, T, const N: usize> = &'a (dyn Fn([Walk<T>; N], *mut T, (usize, usize)) + Sync);
 
 /// How a loop reads an input: element by element, or one block of equal elements over and over.
 struct Walk<T> {
     start: *const T,
     /// Of the bits of a position, all or none.
     mask: usize,
+    /// Elements from one run to the next.
+    step: isize,
 }
 
 impl<T> Clone for Walk<T> {
@@ -108,11 +118,18 @@ impl<T> Copy for Walk<T> {}
 
 impl<T> Walk<T> {
     fn along(start: *const T) -> Self {
-        Walk { start, mask: usize::MAX }
+        Walk { start, mask: usize::MAX, step: 0 }
     }
 
-    fn staying(block: &[T; WIDEST]) -> Self {
-        Walk { start: block.as_ptr(), mask: 0 }
+    /// One block for each run.
+    fn staying(blocks: &[[T; WIDEST]]) -> Self {
+        Walk { start: blocks.as_ptr().cast(), mask: 0, step: WIDEST as isize }
+    }
+
+    /// The input of the `run`-th run.
+    #[inline(always)]
+    fn run(self, run: usize) -> Self {
+        Walk { start: self.start.wrapping_offset(run as isize * self.step), ..self }
     }
 
     /// Where the elements from the `i`-th on are read.
@@ -289,32 +306,50 @@ fn along_runs<T: Float, const N: usize>(
     let (mut row, mut column) = (start / inner.len, start % inner.len);
     let mut rows_left = rows - row % rows;
     let mut moved = runs.axes.row_offsets(row);
-    let mut values = [[T::ZERO; WIDEST]; N];
+    let mut values = [[[T::ZERO; WIDEST]; RUNS]; N];
     let mut done = 0;
     while done < y.len() {
         let len = (inner.len - column).min(y.len() - done);
-        let output = y[done..done + len].as_mut_ptr();
-        let mut inputs = [Walk::along(output.cast_const()); N];
+        // Whole runs go together, unless a rest of each must be padded.
+        let together = match len == inner.len && len.is_multiple_of(WIDEST) {
+            true => RUNS.min(rows_left).min((y.len() - done) / len),
+            false => 1,
+        };
+        let output = y[done..done + together * len].as_mut_ptr();
+        let mut inputs = [Walk { step: len as isize, ..Walk::along(output.cast_const()) }; N];
         for (i, input) in inputs.iter_mut().enumerate() {
             let Some((data, offset)) = runs.data[i] else { continue };
-            let first = (offset as isize + moved[i]) as usize;
+            let first =
+                |run: usize| (offset as isize + moved[i] + run as isize * steps[i]) as usize;
             *input = match inner.strides[i] {
                 0 => {
-                    values[i].fill(data[first]);
-                    Walk::staying(&values[i])
+                    let blocks = &mut values[i][..together];
+                    blocks.iter_mut().enumerate().for_each(|(run, b)| b.fill(data[first(run)]));
+                    Walk::staying(blocks)
                 }
-                _ => Walk::along(data[first + column..first + column + len].as_ptr()),
+                _ => {
+                    let slice = |run: usize| &data[first(run) + column..first(run) + column + len];
+                    // The runs between these two lie between them.
+                    let (start, _) = (slice(0), slice(together - 1));
+                    Walk { step: steps[i], ..Walk::along(start.as_ptr()) }
+                }
             };
         }
-        // SAFETY: `y` has `len` elements; each input is a slice of `len` elements, or `y` itself,
-        // or stays.
-        unsafe { whole_and_rest(inputs, output, len, run) }
-        done += len;
-        (row, column, rows_left) = (row + 1, 0, rows_left - 1);
+        // SAFETY: `y` has these elements; each input is slices of `len` elements, or `y` itself, or
+        // stays.
+        unsafe {
+            match together {
+                1 => whole_and_rest(inputs, output, len, run),
+                _ => run(inputs, output, (together, len)),
+            }
+        }
+        done += together * len;
+        (row, column, rows_left) = (row + together, 0, rows_left - together);
         if rows_left == 0 {
             (rows_left, moved) = (rows, runs.axes.row_offsets(row));
         } else {
-            moved.iter_mut().zip(steps).for_each(|(moved, step)| *moved += step);
+            let moves = moved.iter_mut().zip(steps);
+            moves.for_each(|(moved, step)| *moved += together as isize * step);
         }
     }
 }
@@ -335,7 +370,7 @@ fn straight<T: Float, const N: usize>(
             Source::Slice(x) => *input = Walk::along(x[start..start + len].as_ptr()),
             Source::Value(value) => {
                 block.fill(*value);
-                *input = Walk::staying(block);
+                *input = Walk::staying(std::slice::from_ref(block));
             }
             Source::Output | Source::Strided(_) => {}
         }
@@ -394,7 +429,7 @@ unsafe fn whole_and_rest<T: Float, const N: usize>(
 ) {
     let whole = len - len % WIDEST;
     if whole > 0 {
-        run(inputs, y, whole);
+        run(inputs, y, (1, whole));
     }
     if whole < len {
         let rest = len - whole;
@@ -406,7 +441,7 @@ unsafe fn whole_and_rest<T: Float, const N: usize>(
             let x = unsafe { std::slice::from_raw_parts(x.at(whole), rest) };
             padded[..rest].copy_from_slice(x);
         }
-        run(padded.each_ref().map(|x| Walk::along(x.as_ptr())), result.as_mut_ptr(), WIDEST);
+        run(padded.each_ref().map(|x| Walk::along(x.as_ptr())), result.as_mut_ptr(), (1, WIDEST));
         // SAFETY: the `rest` elements of `y` from `whole` on are writable, and no other reference
         // to them is left.
         let y = unsafe { std::slice::from_raw_parts_mut(y.add(whole), rest) };
@@ -419,14 +454,14 @@ struct Registers<T, Op, const N: usize> {
     op: Op,
     inputs: [Walk<T>; N],
     y: *mut T,
-    len: usize,
+    shape: (usize, usize),
 }
 
 impl<T, Op, const N: usize> Registers<T, Op, N> {
     /// # Safety
     /// As [`Loop`] says.
-    unsafe fn new(op: Op, inputs: [Walk<T>; N], y: *mut T, len: usize) -> Self {
-        Registers { op, inputs, y, len }
+    unsafe fn new(op: Op, inputs: [Walk<T>; N], y: *mut T, shape: (usize, usize)) -> Self {
+        Registers { op, inputs, y, shape }
     }
 }
 
@@ -462,30 +497,38 @@ impl<T: Float, const N: usize, Op: MapOp<T, N>> WithSimd for Registers<T, Op, N>
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let lanes = T::lanes::<S>();
-        if const { S::IS_SCALAR } {
-            // Baseline code is there to run anywhere, and to cost the compiler little: a function
-            // and a loop that calls it.
-            for i in 0..self.len {
-                // SAFETY: i < len.
-                unsafe { self.store(i, apply_one(self.op, self.load(simd, i, false))) };
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let (lanes, (runs, len)) = (T::lanes::<S>(), self.shape);
+        for _ in 0..runs {
+            let mut i = 0;
+            if const { S::IS_SCALAR } {
+                // Baseline code is there to run anywhere, and to cost the compiler little: a function
+                // and a loop that calls it.
+                while i < len {
+                    // SAFETY: i < len.
+                    unsafe { self.store(i, apply_one(self.op, self.load(simd, i, false))) };
+                    i += 1;
+                }
+            } else {
+                // Two registers at a time, whose chains of dependent operations overlap. `len` is
+                // a multiple of WIDEST, and so of two registers.
+                while i + 2 * lanes <= len {
+                    // SAFETY: i + 2 * lanes <= len.
+                    let (first, second) =
+                        unsafe { (self.load(simd, i, false), self.load(simd, i, true)) };
+                    let (first, second) = (self.op.apply(first), self.op.apply(second));
+                    // SAFETY: as above.
+                    unsafe {
+                        self.store(i, first);
+                        self.store(i + lanes, second);
+                    }
+                    i += 2 * lanes;
+                }
             }
-            return;
-        }
-        // Two registers at a time, whose chains of dependent operations overlap. `len` is a
-        // multiple of WIDEST, and so of two registers.
-        let mut i = 0;
-        while i + 2 * lanes <= self.len {
-            // SAFETY: i + 2 * lanes <= len.
-            let (first, second) = unsafe { (self.load(simd, i, false), self.load(simd, i, true)) };
-            let (first, second) = (self.op.apply(first), self.op.apply(second));
-            // SAFETY: as above.
-            unsafe {
-                self.store(i, first);
-                self.store(i + lanes, second);
+            self.y = self.y.wrapping_add(len);
+            for input in &mut self.inputs {
+                *input = input.run(1);
             }
-            i += 2 * lanes;
         }
     }
 }

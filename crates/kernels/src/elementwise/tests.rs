@@ -340,3 +340,33 @@ fn integer_comparisons() {
     select(View::flat(&y), View::scalar(&7i64), View::flat(&casted), &mut chosen);
     assert_eq!(chosen, [0, 7, 0]);
 }
+
+#[test]
+fn long_runs_of_broadcast_operands_equal_their_twin() {
+    // Runs that go together, in tasks that begin in the middle of one; some backwards.
+    let (shape, len) = ([5, 27, 288], 5 * 27 * 288);
+    let x: Vec<f32> = (0..len).map(|i| (i as f32 * 0.37).sin()).collect();
+    let strides: [(usize, [isize; 3]); 5] = [
+        (0, [27, 1, 0]),
+        (0, [288, 0, 1]),
+        (26 * 300, [7000, -300, 1]),
+        (4, [-1, 7, 0]),
+        (0, [0, 288, 1]),
+    ];
+    let at = |(offset, strides): (usize, [isize; 3]), i: usize| {
+        let index = [i / (27 * 288), i / 288 % 27, i % 288];
+        let moved: isize = index.iter().zip(strides).map(|(&i, step)| i as isize * step).sum();
+        x[(offset as isize + moved) as usize]
+    };
+    for a in &strides {
+        for b in &strides {
+            let (u, v) = (View::new(&x, a.0, &shape, &a.1), View::new(&x, b.0, &shape, &b.1));
+            let mut y = vec![0.0; len];
+            mul(u, v, &mut y);
+            assert!((0..len).all(|i| y[i] == at(*a, i) * at(*b, i)), "{a:?} {b:?}");
+            let before = y.clone();
+            add_assign(&mut y, v);
+            assert!((0..len).all(|i| y[i] == before[i] + at(*b, i)), "{b:?} in place");
+        }
+    }
+}

@@ -14,7 +14,8 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::prefetch::{to_read, to_read_later};
+use super::ahead::{Ahead, TURN};
+use crate::prefetch::{to_read, to_read_later, to_write};
 use crate::simd::Vector;
 use crate::{Float, array};
 
@@ -74,9 +75,8 @@ pub(crate) struct Call<T> {
     pub(crate) b_k: isize,
     /// Where to copy B's registers on the way, step after step; null for nowhere.
     pub(crate) b_to: *mut T,
-    /// Memory that a later call reads, to be brought into the L2 cache: where it starts, and
-    /// elements for each step of K.
-    pub(crate) ahead: (*const T, usize),
+    /// Memory that a later call reads, to be brought into the L2 cache.
+    pub(crate) ahead: Ahead<T>,
     /// What the scaled sums are added to (null stands for zeros; elements from one row to the next
     /// may be 0), and where they go: `rows` times `cols`, each with the elements from one row to the
     /// next.
@@ -158,9 +158,6 @@ impl<T: Float, const MR: usize, const NV: usize, const IN_PLACE: bool> WithSimd
     }
 }
 
-/// Calls with this many steps of K ask for the memory of C ahead of time.
-const K_ASKS_C: usize = 100;
-
 /// Memory of panels of A, and of B that is copied on the way, is asked for this many steps ahead.
 const AHEAD: isize = 12;
 
@@ -179,50 +176,53 @@ unsafe fn multiply<T: Float, S: Simd, const MR: usize, const NV: usize, const IN
         |i| call.a.wrapping_offset(i as isize * call.a_row),
     );
     let (mut b, mut to, copies) = (call.b, call.b_to, !call.b_to.is_null());
-    if call.k >= K_ASKS_C {
-        let to = (call.to.0.cast_const(), call.to.1);
-        let (c, c_row) = if call.from.1 == 0 { to } else { call.from };
-        for i in 0..MR {
-            for j in 0..NV {
-                to_read(c.wrapping_add(i * c_row + j * lanes));
+    let (mut turn, mut c) = (call.ahead.start, call.to.0.cast_const());
+    for first in (0..call.k).step_by(TURN) {
+        if first < MR * TURN {
+            // One row of the result after the other.
+            for line in (0..NV * lanes).step_by(64 / size_of::<T>()) {
+                to_write(c.wrapping_add(line));
             }
+            c = c.wrapping_add(call.to.1);
         }
-    }
-    let (mut ahead, ahead_step) = call.ahead;
-    for p in 0..call.k {
-        to_read_later(ahead);
-        ahead = ahead.wrapping_add(ahead_step);
-        if !IN_PLACE {
-            to_read(panel.wrapping_offset(AHEAD * call.a_k));
-        }
-        if copies {
-            for j in 0..NV {
-                to_read(b.wrapping_offset(AHEAD * call.b_k).wrapping_add(j * lanes));
+        let mut ahead = turn;
+        turn = turn.wrapping_offset(call.ahead.turn);
+        for p in first..call.k.min(first + TURN) {
+            to_read_later(ahead);
+            ahead = ahead.wrapping_offset(call.ahead.step);
+            if !IN_PLACE {
+                to_read(panel.wrapping_offset(AHEAD * call.a_k));
             }
-        }
-        let mut width = [Vector::splat(simd, T::ZERO); NV];
-        for (j, register) in width.iter_mut().enumerate() {
-            // SAFETY: B holds `k` rows of NV registers.
-            *register = unsafe { load(simd, b.add(j * lanes)) };
             if copies {
-                // SAFETY: there is room for as much as B holds.
-                unsafe { to.add(j * lanes).cast::<T::Lanes<S>>().write_unaligned(register.lanes) };
+                for j in 0..NV {
+                    to_read(b.wrapping_offset(AHEAD * call.b_k).wrapping_add(j * lanes));
+                }
             }
-        }
-        for (i, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: A holds MR rows of `k` elements; in place each row is contiguous, in a panel
-            // each step is.
-            let x = unsafe { if IN_PLACE { *rows[i].add(p) } else { *panel.add(i) } };
-            let x = Vector::splat(simd, x);
-            for (sum, register) in sums.iter_mut().zip(width) {
-                *sum = x.mul_add(register, *sum);
+            let mut width = [Vector::splat(simd, T::ZERO); NV];
+            for (j, register) in width.iter_mut().enumerate() {
+                // SAFETY: B holds `k` rows of NV registers.
+                *register = unsafe { load(simd, b.add(j * lanes)) };
+                if copies {
+                    let to = to.wrapping_add(j * lanes).cast::<T::Lanes<S>>();
+                    // SAFETY: there is room for as much as B holds.
+                    unsafe { to.write_unaligned(register.lanes) };
+                }
             }
+            for (i, sums) in sums.iter_mut().enumerate() {
+                // SAFETY: A holds MR rows of `k` elements; in place each row is contiguous, in a
+                // panel each step is.
+                let x = unsafe { if IN_PLACE { *rows[i].add(p) } else { *panel.add(i) } };
+                let x = Vector::splat(simd, x);
+                for (sum, register) in sums.iter_mut().zip(width) {
+                    *sum = x.mul_add(register, *sum);
+                }
+            }
+            b = b.wrapping_offset(call.b_k);
+            if copies {
+                to = to.wrapping_add(NV * lanes);
+            }
+            panel = panel.wrapping_offset(call.a_k);
         }
-        b = b.wrapping_offset(call.b_k);
-        if copies {
-            to = to.wrapping_add(NV * lanes);
-        }
-        panel = panel.wrapping_offset(call.a_k);
     }
     sums
 }

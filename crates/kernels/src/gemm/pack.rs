@@ -30,6 +30,12 @@ impl<T: Float> Lines<T> {
         Self { start, ..self }
     }
 
+    /// The lines from `first` on, which may not exist.
+    #[inline(always)]
+    pub(crate) fn near(self, first: isize) -> Self {
+        Self { start: self.start.wrapping_offset(first * self.step), ..self }
+    }
+
     /// The lines from place `k` on.
     ///
     /// # Safety
@@ -81,39 +87,6 @@ pub(crate) unsafe fn pack<T: Float, S: Simd>(
                 }
             }
             _ => gather(simd, lines, count, k, panel, width),
-        }
-    }
-}
-
-/// Packs several panels of `width` adjacent lines at a time, place by place: `first(i)` is the
-/// first line of panel i. The panels follow each other in `packed`.
-///
-/// # Safety
-/// `lines` (with a step of 1) hold `width` lines from each first one on, of `k` elements; `packed`
-/// holds `count` panels of `k` rows of `width` elements, for us alone; `width` is a multiple of a
-/// register.
-#[inline(always)]
-pub(crate) unsafe fn pack_wide<T: Float, S: Simd>(
-    lines: Lines<T>,
-    (count, first): (usize, impl Fn(usize) -> usize),
-    k: usize,
-    packed: *mut T,
-    width: usize,
-) {
-    let lanes = T::lanes::<S>();
-    if count == 0 {
-        return;
-    }
-    for p in 0..k {
-        for panel in 0..count {
-            for part in (0..width).step_by(lanes) {
-                // SAFETY: by the caller's promise; the copies need no alignment.
-                unsafe {
-                    let from = lines.at(p).start.add(first(panel) + part).cast::<T::Lanes<S>>();
-                    let to = packed.add((panel * k + p) * width + part).cast::<T::Lanes<S>>();
-                    to.write_unaligned(from.read_unaligned());
-                }
-            }
         }
     }
 }

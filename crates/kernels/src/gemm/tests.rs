@@ -211,9 +211,14 @@ proptest! {
 /// Several spans of chunks, blocks of columns and tiles, whole and with rests.
 #[test]
 fn large_products_are_right() {
-    for (m, n, k) in
-        [(31, 300, 2800), (530, 33, 700), (29, 1100, 500), (300, 290, 225), (600, 70, 96)]
-    {
+    for (m, n, k) in [
+        (31, 300, 2800),
+        (530, 33, 700),
+        (29, 1100, 500),
+        (300, 290, 225),
+        (600, 70, 96),
+        (250, 230, 1400),
+    ] {
         for (index, layouts) in [(0, 0), (0, 1), (1, 0), (3, 4), (4, 2)].into_iter().enumerate() {
             let (add, seed) = (index % 2 == 1, index as u64);
             let (pad, epilogue) = (index % 3, 3 + 2 * index);

@@ -3,6 +3,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::tiles::{Layout, PANEL, lanes};
+use crate::gemm::ahead::Ahead;
 use crate::gemm::micro::{self, Call, NV, rows_in_place_max, rows_max};
 
 /// The first row and the number of rows of as few equal groups as hold at most `max` each.
@@ -55,7 +56,7 @@ impl WithSimd for Forward<'_> {
                         b: u.as_ptr().wrapping_add(u_layout.at(0, column)),
                         b_k: u_layout.row as isize,
                         b_to: std::ptr::null_mut(),
-                        ahead: (v, 0),
+                        ahead: Ahead::nothing(v),
                         from: (if adds { to.cast_const() } else { std::ptr::null() }, layout.row),
                         to: (to, layout.row),
                         cols: width.min(outputs - column),
@@ -117,7 +118,7 @@ impl WithSimd for Backward<'_> {
                             b: e.wrapping_add(e_layout.at(0, column)),
                             b_k: e_layout.row as isize,
                             b_to: std::ptr::null_mut(),
-                            ahead: (v, 0),
+                            ahead: Ahead::nothing(v),
                             from: (
                                 if adds { to.cast_const() } else { std::ptr::null() },
                                 layout.row,
