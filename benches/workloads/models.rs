@@ -168,9 +168,9 @@ impl NormMlp {
     }
 
     fn forward(&self, x: &Tensor, pass: &Pass) -> Tensor {
-        let h = self.norm1.forward(&self.fc1.forward(x), pass).relu();
+        let h = self.norm1.forward_relu(&self.fc1.forward(x), pass);
         let h = self.drop.forward(&h, pass);
-        let h = self.norm2.forward(&self.fc2.forward(&h), pass).relu();
+        let h = self.norm2.forward_relu(&self.fc2.forward(&h), pass);
         self.fc3.forward(&self.drop.forward(&h, pass))
     }
 }
