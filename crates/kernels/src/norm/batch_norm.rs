@@ -8,7 +8,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::blocks::{Block, Blocks, STRIP};
+use super::blocks::{AHEAD, Block, Blocks, STRIP};
 use super::statistics::{batch_statistics, moments};
 use super::sums::Inputs;
 use crate::disjoint::Disjoint;
@@ -295,7 +295,7 @@ impl<T: Float> WithSimd for Normalise<'_, T> {
             let residual = self.residual.map(|residual| &residual[range.clone()]);
             // SAFETY: by the contract of `new`.
             let y = unsafe { self.y.range(range) };
-            self.block.fetch_to_write(y);
+            self.block.fetch_to_write(y, AHEAD);
             let of_channel = self.block.is_run.then(|| splats(simd, self.coefficients));
             match (of_channel, residual) {
                 (Some(coefficients), None) => map(
@@ -553,7 +553,7 @@ impl<T: Float> WithSimd for Differentiate<'_, T> {
             let (x, dy) = (&self.of.x[range.clone()], &self.of.dy[range.clone()]);
             // SAFETY: by the contract of `new`.
             let dx = unsafe { self.of.dx.range(range) };
-            self.block.fetch_to_write(dx);
+            self.block.fetch_to_write(dx, AHEAD / 2);
             if self.block.is_run {
                 let coefficients = splats(simd, self.coefficients);
                 map(

@@ -15,8 +15,10 @@ use crate::prefetch::{to_read, to_write};
 use crate::reduce::Split;
 use crate::simd::Vector;
 
-/// At most so many channels in a block: their sums stay in the L1 cache.
-pub(super) const STRIP: usize = 256;
+/// At most so many channels in a block. Rows of wide data lie the same distance from the begin of a
+/// page each: with 256 channels, what is read of one buffer waited for what is still to be written
+/// to another whose rows overlap with them there, and 256 x 1024 elements took a tenth longer.
+pub(super) const STRIP: usize = 128;
 
 /// At least so many channels in a block that is to hold all of its channels' elements: shorter
 /// rows cost more cache lines than they are worth.
@@ -30,7 +32,7 @@ const GROUP: usize = 4;
 
 /// Rows between the one that is summed and the one that is fetched from memory. The rows of wide
 /// data share few cache sets, so there is no room for many.
-const AHEAD: usize = 8;
+pub(super) const AHEAD: usize = 8;
 
 /// Rows of equal length, a fixed step apart, of one channel or of neighbouring ones.
 #[derive(Clone, Copy, Debug)]
@@ -55,12 +57,12 @@ impl Block {
         start..start + self.width
     }
 
-    /// Asks for the cache lines of the output some rows behind `row`, which is about to be written,
-    /// where rows are not neighbours, so that the hardware does not do so.
+    /// Asks for the cache lines of the output's row that comes `ahead` rows behind `row`, which is
+    /// about to be written, where rows are not neighbours, so that the hardware does not do so.
     #[inline(always)]
-    pub(super) fn fetch_to_write<T>(&self, row: &[T]) {
+    pub(super) fn fetch_to_write<T>(&self, row: &[T], ahead: usize) {
         if !self.is_run && self.width < self.stride {
-            fetch(row.as_ptr().wrapping_add(AHEAD / 2 * self.stride), self.width, to_write);
+            fetch(row.as_ptr().wrapping_add(ahead * self.stride), self.width, to_write);
         }
     }
 

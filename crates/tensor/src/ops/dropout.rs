@@ -24,7 +24,7 @@ impl<T: Float> Tensor<T> {
     ///
     /// # Reference
     /// Srivastava et al. 2014, scaled while training as in PyTorch. The bits come from
-    /// Philox4x32-10 (Salmon et al. 2011).
+    /// xoshiro128++ (Blackman and Vigna 2021), seeded by Philox4x32-10 (Salmon et al. 2011).
     ///
     /// # Examples
     /// ```
