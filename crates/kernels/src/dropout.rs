@@ -1,6 +1,6 @@
 //! Dropout: random words that are a function of a seed and an element's index.
 //!
-//! Elements come in blocks of [`BLOCK`]. Each block has 16 generators xoshiro128++, whose states are
+//! Elements come in blocks of 4096. Each block has 16 generators xoshiro128++, whose states are
 //! what Philox4x32-10 makes of the seed and the counters `16 block` to `16 block + 15`; element
 //! `16 i + j` of the block takes word i of generator j. Nothing is stored between forward and
 //! backward, and threads, instruction sets and the cut of a slice change nothing. Philox alone, for
