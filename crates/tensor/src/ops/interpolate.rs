@@ -407,9 +407,27 @@ mod tests {
         check(0.6, plain(Linear), &[1.333333, 4.0]);
         check(0.6, plain(Cubic), &[1.203704, 4.0]);
         check(0.8, plain(Area), &[1.5, 3.0, 5.5]);
+        // As many pixels as before, but not where they were.
+        check(1.1, plain(Cubic), &[0.968938, 1.732485, 3.317947, 6.208161]);
         check(1.7, options(Linear, true, false), &[1.0, 1.6, 2.4, 3.6, 5.2, 7.0]);
         check(0.6, options(Linear, false, true), &[1.428571, 4.222222]);
         check(0.6, options(Cubic, false, true), &[1.261538, 4.345291]);
+    }
+
+    /// A weight of 0 would make NaN of an infinite pixel.
+    #[test]
+    fn pixels_out_of_reach_are_not_read() {
+        use Interpolation::{Cubic, Linear};
+        let finite = |len: usize, at: usize, to: usize, options: InterpolateOptions| {
+            let x = Tensor::from_fn([1, 1, len], |i| if i[2] == at { f64::INFINITY } else { 1.0 });
+            let y = x.interpolate([to], &options).to_vec();
+            y.iter().map(|y| y.is_finite()).collect::<Vec<_>>()
+        };
+        for mode in [Linear, Cubic] {
+            assert_eq!(finite(3, 1, 3, options(mode, false, false)), [true, false, true]);
+        }
+        assert_eq!(finite(6, 5, 3, options(Cubic, false, false)), [true, true, false]);
+        assert_eq!(finite(9, 7, 3, options(Cubic, false, true)), [true, false, false]);
     }
 
     #[test]

@@ -134,6 +134,7 @@ fn solved(a: &Tensor<f64>, b: &Tensor<f64>, term: impl Fn(f64) -> f64) -> Tensor
 #[cfg(test)]
 mod tests {
     use crate::tensor::Tensor;
+    use crate::transforms::jvp;
 
     #[test]
     fn a_singular_matrix_gives_nan_and_spares_its_neighbours() {
@@ -141,5 +142,14 @@ mod tests {
         let x = a.solve(&Tensor::from([1.0, 2.0])).to_vec();
         assert!(x[..2].iter().all(|x: &f32| x.is_nan()));
         assert_eq!(x[2..], [0.5, 0.5]);
+    }
+
+    /// `x = b / a`, so `x' = -b / a²` and `x'' = 2 b / a³`: the matrix of a tangent moves too.
+    #[test]
+    fn tangents_of_tangents_see_the_matrix_move() {
+        let (b, one) = (Tensor::from([[3.0]]), Tensor::from([[1.0]]));
+        let slope = |a: &Tensor<f64>| jvp(|a: &Tensor<f64>| a.solve(&b), a, &one).1;
+        let (first, second) = jvp(slope, &Tensor::from([[2.0]]), &one);
+        assert_eq!((first.item(), second.item()), (-0.75, 0.75));
     }
 }
