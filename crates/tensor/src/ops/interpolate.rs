@@ -71,7 +71,8 @@ impl<T: Float> Tensor<T> {
     ///
     /// As [`Tensor::interpolate`] to `size = floor(in scale)`, but where a new pixel lies among the
     /// old ones follows from `scale`, not from `size / in`, which differs where `in scale` is no
-    /// whole number: `torch.nn.functional.interpolate` with `scale_factor`.
+    /// whole number: `torch.nn.functional.interpolate` with `scale_factor`, except where a length stays
+    /// as it is at another scale than 1, which PyTorch's linear and antialiased modes take for a copy.
     ///
     /// # Shape
     /// `x (N, C, in...)` to `(N, C, floor(in scale)...)`.
