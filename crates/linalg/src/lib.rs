@@ -91,12 +91,15 @@ impl Factors {
     }
 
     /// The diagonals of U, and in `sign` whether P is an even (1) or odd (-1) permutation: the
-    /// determinant is the product of all of them.
+    /// determinant is the product of all of them. Of matrices without elements all signs are 1.
     ///
     /// # Panics
     /// When the slices do not hold a diagonal and a sign for each `a`.
     pub fn pivots<T: Float>(&self, diagonal: &mut [T], sign: &mut [T]) {
         let (n, count) = (self.n, self.each.len());
+        if n == 0 {
+            return sign.fill(T::ONE);
+        }
         assert_eq!((diagonal.len(), sign.len()), (count * n, count), "pivots: lengths");
         for (i, (lu, sign)) in self.each.iter().zip(sign).enumerate() {
             write(&mut diagonal[i * n..][..n], n, |_, j| lu.U()[(j, j)]);

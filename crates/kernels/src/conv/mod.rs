@@ -225,11 +225,6 @@ fn winograd_form<T: Float>(conv: &Conv, plan: &Plan) -> Option<winograd::Form> {
     if T::DTYPE == DType::F32 { winograd::form(plan, conv.winograd) } else { None }
 }
 
-fn transposed<T: Float>(conv: &Conv) -> Option<Plan> {
-    let plan = Plan::forward(conv);
-    if T::DTYPE == DType::F32 { winograd::transposed(&plan, conv.winograd) } else { None }
-}
-
 fn fill_rows<T: Float>(y: &mut [T], bias: Option<&[T]>, channels: usize) {
     match bias {
         Some(bias) => y.chunks_exact_mut(channels).for_each(|row| row.copy_from_slice(bias)),
@@ -244,7 +239,9 @@ fn backward_input<T: Float>(dy: &[T], w: &[T], conv: &Conv, dx: &mut [T]) {
     if scatter::suits(conv) {
         return scatter::run(dy, w, conv, dx);
     }
-    if let Some(plan) = transposed::<T>(conv) {
+    let plan = Plan::forward(conv);
+    let form = winograd_form::<T>(conv, &plan);
+    if let Some(plan) = form.and_then(|form| winograd::transposed(&plan, form)) {
         // SAFETY: as in `run`.
         let (dy, w, dx) = unsafe { (same_type(dy), same_type(w), same_type(dx)) };
         return winograd::run(dy, w, None, &plan, winograd::Form::Transposed, dx);

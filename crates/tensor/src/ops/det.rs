@@ -56,9 +56,7 @@ impl<T: Float> Pivots<T> {
         let factors = factors(a);
         let mut sign = Tensor::ones(&a.shape()[..a.rank() - 2]);
         let pivots = Tensor::build(&a.shape()[..a.rank() - 1], |diagonal| {
-            if !diagonal.is_empty() {
-                factors.pivots(diagonal, sign.data_mut());
-            }
+            factors.pivots(diagonal, sign.data_mut());
         });
         Pivots { factors, pivots, sign }
     }

@@ -114,8 +114,7 @@ fn resize<T: Float>(
     let mut y = x.clone();
     for (at, (&to, ratio)) in size.iter().zip(ratios).enumerate() {
         let from = x.shape()[2 + at];
-        let is_same = from == to && ratio == 1.0 && !matches!(options.mode, Interpolation::Area);
-        if !is_same {
+        if from != to || ratio != 1.0 {
             y = y.resample(2 + at as isize, &rows(from, to, ratio, options));
         }
     }

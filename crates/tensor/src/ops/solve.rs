@@ -22,9 +22,10 @@ impl<T: Float> Tensor<T> {
     /// `db = a⁻ᵀ dx`, `da = -db xᵀ`.
     ///
     /// # Numerics
-    /// LU factorisation with partial pivoting, by faer, once for `x` and all its derivatives. The relative error is about the condition
-    /// number of `a` times epsilon. Where `a` is singular to the last bit, its `x` is NaN; nothing
-    /// panics, since whether a matrix is singular depends on data.
+    /// LU factorisation with partial pivoting, by faer, once for `x` and all its derivatives. The
+    /// relative error is about the condition number of `a` times epsilon. Where `a` is singular to
+    /// the last bit, its `x` is NaN; nothing panics, since whether a matrix is singular depends on
+    /// data.
     ///
     /// # Panics
     /// When the shapes do not fit.

@@ -122,9 +122,8 @@ pub(super) fn form(plan: &Plan, allowed: Winograd) -> Option<Form> {
 const STRIDED_MAX: usize = 7;
 
 /// The gradient by the image of a plan of form [`Form::Strided`], as a plan of the image's places.
-pub(super) fn transposed(plan: &Plan, allowed: Winograd) -> Option<Plan> {
+pub(super) fn transposed(plan: &Plan, form: Form) -> Option<Plan> {
     let [a, b, c] = plan.axes;
-    let is_strided = form(plan, allowed) == Some(Form::Strided);
     let axis = |axis: PlanAxis| PlanAxis {
         input: axis.count,
         output: axis.input,
@@ -134,7 +133,7 @@ pub(super) fn transposed(plan: &Plan, allowed: Winograd) -> Option<Plan> {
         tap_step: -1,
         ..axis
     };
-    (is_strided && b.pad == 1 && c.pad == 1).then(|| Plan {
+    (form == Form::Strided && b.pad == 1 && c.pad == 1).then(|| Plan {
         in_channels: plan.out_channels,
         out_channels: plan.in_channels,
         in_step: plan.out_step,

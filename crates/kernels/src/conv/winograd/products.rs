@@ -43,7 +43,7 @@ impl WithSimd for Forward<'_> {
         for k in 0..products {
             let v = v[k * v_layout.product..].as_ptr();
             let u = &u[of(k) * u_layout.product..];
-            assert!(u_layout.at(depth - 1, outputs - 1) + width <= u.len() + PANEL);
+            assert!(u_layout.at(depth - 1, (outputs - 1) / width * width) + width <= u.len());
             let sums = sums[k * layout.product..].as_mut_ptr();
             for column in (0..outputs).step_by(width) {
                 for (row, rows) in groups(rows, rows_in_place_max::<f32, S>()) {
