@@ -63,7 +63,9 @@
 //! # Reproducibility
 //!
 //! There are no globals: learning rates and random generators are arguments, and the threads are
-//! those of the rayon pool one stands in. Results have the same bits on any number of threads.
+//! those of the rayon pool one stands in. Results have the same bits on any number of threads, and on
+//! any machine that runs the same instruction set. That is the machine's fastest, or the one that the
+//! environment variable `BACKSTITCH_ISA` names: `scalar`, `avx2`, `avx512` or `neon`.
 
 #![forbid(unsafe_code)]
 

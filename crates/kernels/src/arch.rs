@@ -1,5 +1,11 @@
 //! Instruction sets: which ones the machine has, which one runs, and how a test forces one.
 //!
+//! A program runs the machine's fastest set, or the one that the environment variable
+//! `BACKSTITCH_ISA` names (`scalar`, `avx2`, `avx512` or `neon`): results have the same bits
+//! wherever the set is the same, so a run on a machine with AVX-512 can be repeated on one that has
+//! AVX2 only. The variable is read once, by the first kernel, which panics if it names no set of this
+//! machine. Factorisations, which are faer's, do not follow it.
+//!
 //! Vector code makes no calls. A function or closure that uses registers and is not
 //! `#[inline(always)]` all the way up to [`dispatch`] is compiled for the lowest instruction set,
 //! with a call for each operation. In an optimised program,
@@ -7,6 +13,7 @@
 //! closures given to functions of the standard library are the usual culprits.
 
 use std::cell::Cell;
+use std::ffi::OsStr;
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -66,15 +73,35 @@ thread_local! {
 }
 
 /// The instruction set that kernels called by this thread use: the one forced by [`with`], else
-/// the machine's fastest.
+/// the one that the environment variable `BACKSTITCH_ISA` names, else the machine's fastest.
+///
+/// # Panics
+/// If the variable names no set of this machine.
 #[inline(never)]
 pub fn current() -> Isa {
-    FORCED.get().unwrap_or_else(fastest)
+    FORCED.get().unwrap_or_else(of_process)
 }
 
-fn fastest() -> Isa {
-    static FASTEST: OnceLock<Isa> = OnceLock::new();
-    *FASTEST.get_or_init(|| *available().last().expect("Scalar is always available"))
+const VARIABLE: &str = "BACKSTITCH_ISA";
+
+fn of_process() -> Isa {
+    static OF_PROCESS: OnceLock<Isa> = OnceLock::new();
+    *OF_PROCESS.get_or_init(|| {
+        let named = std::env::var_os(VARIABLE).unwrap_or_default();
+        chosen(&named).unwrap_or_else(|message| panic!("{message}"))
+    })
+}
+
+/// The set that `named` names among those of this machine; the fastest if it is empty.
+fn chosen(named: &OsStr) -> Result<Isa, String> {
+    if named.is_empty() {
+        return Ok(*available().last().expect("Scalar is always available"));
+    }
+    let names: Vec<String> = available().iter().map(Isa::to_string).collect();
+    let found = names.iter().position(|name| named == name.as_str());
+    found.map(|i| available()[i]).ok_or_else(|| {
+        format!("{VARIABLE}: needs one of {} on this machine; got {named:?}", names.join(", "))
+    })
 }
 
 /// Runs `f` with kernels forced to `isa`, on this thread and on whatever threads they employ.
@@ -195,6 +222,46 @@ mod tests {
             assert_eq!(of, (expected, expected.min(8)), "{isa}");
         }
         assert_eq!(current(), before);
+    }
+
+    /// Whether a process with the environment's variable at `named` succeeds in
+    /// `says_the_set_of_the_process`, and all that it prints.
+    fn child(named: &str) -> (bool, String) {
+        let run = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "arch::tests::says_the_set_of_the_process", "--nocapture"])
+            .env(VARIABLE, named)
+            .output()
+            .unwrap();
+        let printed = [run.stdout, run.stderr].concat();
+        (run.status.success(), String::from_utf8(printed).unwrap())
+    }
+
+    #[test]
+    fn says_the_set_of_the_process() {
+        println!("a process of {} of {} lanes", current(), dispatch(Lanes));
+    }
+
+    #[test]
+    fn environment_names_the_set() {
+        for &isa in available() {
+            let lanes = with(isa, || dispatch(Lanes));
+            let (succeeds, printed) = child(&isa.to_string());
+            let expected = format!("a process of {isa} of {lanes} lanes");
+            assert!(succeeds && printed.contains(&expected), "{isa}: {printed}");
+        }
+        let fastest = available().last().unwrap();
+        assert!(child("").1.contains(&format!("a process of {fastest} ")));
+    }
+
+    #[test]
+    fn environment_with_another_name_stops_the_process() {
+        for named in ["AVX2", "sse2", "avx2 "] {
+            let (succeeds, printed) = child(named);
+            assert!(!succeeds, "{named}: {printed}");
+            for part in [VARIABLE, &format!("got {named:?}"), "needs one of scalar"] {
+                assert!(printed.contains(part), "{named}: {printed}");
+            }
+        }
     }
 
     #[test]
