@@ -24,6 +24,9 @@ use crate::{Buffer, Float, arch, array, par, scratch};
 /// Taps that are summed at a time: those of a 3x3 kernel.
 const TAPS: usize = 9;
 
+/// Taps in a row of those.
+const SIDE: usize = 3;
+
 /// Bytes of output places that a pass has.
 const PASS: usize = 64 << 10;
 
@@ -252,7 +255,87 @@ impl<T: Float> WithSimd for Forward<'_, T> {
     }
 }
 
+/// Adds the terms of a run whose places' windows overlap: of each row of three taps, a place loads
+/// only the last one, as the others were loaded by the two places before.
+///
+/// # Safety
+/// A register lies at every tap of each place, and at each place of `dy`.
+#[inline(always)]
+unsafe fn slide<T: Float, S: Simd>(
+    simd: S,
+    (taps, step): ([*const T; TAPS], usize),
+    (dy, dy_step): (*const T, usize),
+    len: usize,
+    mut ask: impl FnMut(),
+    mut totals: [Vector<T, S>; TAPS],
+) -> [Vector<T, S>; TAPS] {
+    let mut window: [Vector<T, S>; 2 * SIDE] = array::from_fn(
+        // SAFETY: by the caller's promise.
+        #[inline(always)]
+        |i| unsafe { load(simd, taps[i / 2 * SIDE + i % 2]) },
+    );
+    for k in (0..len).step_by(2) {
+        // Two places at a time, after which every row's window lies in its registers as before.
+        ask();
+        let taps = array::map(
+            taps,
+            #[inline(always)]
+            |tap| tap.wrapping_add(k * step),
+        );
+        let dy = dy.wrapping_add(k * dy_step);
+        // SAFETY: by the caller's promise.
+        unsafe { add_place(simd, 0, taps, load(simd, dy), &mut window, &mut totals) };
+        if k + 1 < len {
+            ask();
+            let taps = array::map(
+                taps,
+                #[inline(always)]
+                |tap| tap.wrapping_add(step),
+            );
+            // SAFETY: by the caller's promise.
+            unsafe {
+                let dy = load(simd, dy.wrapping_add(dy_step));
+                add_place(simd, 1, taps, dy, &mut window, &mut totals);
+            }
+        }
+    }
+    totals
+}
+
+/// Adds a place's terms: of each row of its window the first two registers are there, in the order
+/// that `turn` says, and the last one takes the first one's place.
+///
+/// # Safety
+/// A register lies at the last tap of each row.
+#[inline(always)]
+unsafe fn add_place<T: Float, S: Simd>(
+    simd: S,
+    turn: usize,
+    taps: [*const T; TAPS],
+    dy: Vector<T, S>,
+    window: &mut [Vector<T, S>; 2 * SIDE],
+    totals: &mut [Vector<T, S>; TAPS],
+) {
+    let mut row = 0;
+    while row < SIDE {
+        let (first, second) = (2 * row + turn, 2 * row + 1 - turn);
+        totals[SIDE * row] = window[first].mul_add(dy, totals[SIDE * row]);
+        // SAFETY: by the caller's promise.
+        window[first] = unsafe { load(simd, taps[SIDE * row + 2]) };
+        totals[SIDE * row + 1] = window[second].mul_add(dy, totals[SIDE * row + 1]);
+        totals[SIDE * row + 2] = window[first].mul_add(dy, totals[SIDE * row + 2]);
+        row += 1;
+    }
+}
+
 impl<T: Float> Run<T> {
+    /// Whether the taps are three rows of three, in each of which a tap sees at the next place, `step`
+    /// elements on, what the next tap sees at this one.
+    fn slides(&self, step: usize) -> bool {
+        let is_next = |pair: &[*const T]| pair[0].wrapping_add(step) == pair[1];
+        self.len > 1 && self.taps.chunks_exact(SIDE).all(|row| row.windows(2).all(is_next))
+    }
+
     #[inline(always)]
     fn taps(&self, channel: usize) -> [*const T; TAPS] {
         array::map(
@@ -351,6 +434,27 @@ impl<T: Float> WithSimd for AddPass<'_, T> {
                 let mut totals = [Vector::splat(simd, T::ZERO); TAPS];
                 for run in runs {
                     let taps = run.taps(channel);
+                    if run.slides(pass.steps[0]) && len == lanes {
+                        let dy = dy.wrapping_add(run.to + channel);
+                        // SAFETY: `Run` says that the taps are there, and places of the plan are in
+                        // the output, and so in `dy`.
+                        totals = unsafe {
+                            slide(
+                                simd,
+                                (taps, pass.steps[0]),
+                                (dy, pass.steps[1]),
+                                run.len,
+                                #[inline(always)]
+                                || {
+                                    if group == 0 {
+                                        ahead.ask(lanes, to_read_later);
+                                    }
+                                },
+                                totals,
+                            )
+                        };
+                        continue;
+                    }
                     for k in 0..run.len {
                         if group == 0 {
                             ahead.ask(lanes, to_read_later);
