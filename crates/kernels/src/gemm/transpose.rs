@@ -1,7 +1,8 @@
 //! Copies `src[i][p]` to `dst[p][i]` for a block of rows i that a panel has side by side.
 
-use crate::DType;
-use crate::Float;
+#[cfg(target_arch = "x86_64")]
+use crate::arch::{self, Isa};
+use crate::{DType, Float};
 
 /// Copies `width` rows of `k` elements to `k` rows of `width` elements, `dst_row` apart.
 ///
@@ -19,9 +20,9 @@ pub(crate) unsafe fn transpose<T: Float>(
     width: usize,
 ) {
     #[cfg(target_arch = "x86_64")]
-    if width.is_multiple_of(8) && std::arch::is_x86_feature_detected!("avx") {
-        let wide = width.is_multiple_of(16) && std::arch::is_x86_feature_detected!("avx512f");
-        // SAFETY: the instructions are there; the rest by the caller's promise. The casts are to
+    if width.is_multiple_of(8) && arch::current() != Isa::Scalar {
+        let wide = width.is_multiple_of(16) && arch::current() == Isa::Avx512;
+        // SAFETY: the set's instructions are there; the rest by the caller's promise. The casts are to
         // the type's own name.
         return unsafe {
             match T::DTYPE {
