@@ -22,7 +22,8 @@ const DIRECTIONS: usize = 4;
 /// A derivative that differs from the difference quotient.
 #[derive(Clone, Debug)]
 pub struct GradientError {
-    /// Which check failed: `"gradient"` or `"jvp"`.
+    /// Which check failed: `"gradient"` or `"jvp"`, or one of those of a first derivative, such as
+    /// `"jvp of the gradient"`.
     pub check: &'static str,
     /// The op that made the function's output, the last one of the function.
     pub op: &'static str,
@@ -81,10 +82,11 @@ pub fn check_gradients<X: Module<f64> + Clone>(
     f: impl Fn(&X) -> Tensor<f64>,
     x: &X,
 ) -> Result<(), GradientError> {
-    check_with_tolerance(f, x, FIRST_ORDER_TOLERANCE)
+    check_with_tolerance(f, x, ["gradient", "jvp"], FIRST_ORDER_TOLERANCE)
 }
 
-/// [`check_gradients`] of the gradient of `f`: the second derivatives.
+/// [`check_gradients`] of the gradient of `f` and of its tangent along a direction that moves too:
+/// the second derivatives, by all four pairs of reverse and forward mode.
 ///
 /// # Errors
 /// When a second derivative is off by more than [`SECOND_ORDER_TOLERANCE`].
@@ -92,22 +94,95 @@ pub fn check_second_order<X: Module<f64> + Clone>(
     f: impl Fn(&X) -> Tensor<f64>,
     x: &X,
 ) -> Result<(), GradientError> {
+    let (dy, dx) = drawn(&f, x);
+    gradient_moves(|x: &X| of(&vjp(&f, x).1(&dy)), x, &dx)?;
+    tangent_moves(|x: &X, dx: &X| jvp(&f, x, dx).1, x, &with(x, &dx))
+}
+
+/// [`check_second_order`] of a function of several tensors for every choice of those that the first
+/// derivative is by and of those that then move: all of them, or one alone. An op looks at which
+/// of its inputs want a gradient or have a tangent, and each answer may be wrong by itself.
+pub(crate) fn check_second_order_by_parts(
+    f: impl Fn(&Tensors) -> Tensor<f64>,
+    x: &Tensors,
+) -> Result<(), GradientError> {
+    let (dy, weights) = drawn(&f, x);
+    let all: Vec<usize> = (0..x.len()).collect();
+    let parts: Vec<&[usize]> = match x.len() {
+        1 => vec![&all],
+        _ => std::iter::once(&all[..]).chain(all.chunks(1)).collect(),
+    };
+    for &by in &parts {
+        let dx = picked(&weights, by);
+        for &moving in &parts {
+            let gradient = |part: &Tensors| {
+                let x = replaced(x, moving, part);
+                vjp(|part: &Tensors| f(&replaced(&x, by, part)), &picked(&x, by)).1(&dy)
+            };
+            gradient_moves(gradient, &picked(x, moving), &dx)?;
+            let tangent = |part: &Tensors, dx: &Tensors| {
+                let x = replaced(x, moving, part);
+                jvp(|part: &Tensors| f(&replaced(&x, by, part)), &picked(&x, by), dx).1
+            };
+            tangent_moves(tangent, &picked(x, moving), &dx)?;
+        }
+    }
+    Ok(())
+}
+
+/// The inputs of a function.
+type Tensors = Vec<Tensor<f64>>;
+
+fn picked(x: &Tensors, by: &[usize]) -> Tensors {
+    by.iter().map(|&i| x[i].clone()).collect()
+}
+
+/// `x` with `part` in these places.
+fn replaced(x: &Tensors, by: &[usize], part: &Tensors) -> Tensors {
+    let mut x = x.clone();
+    for (&i, part) in by.iter().zip(part) {
+        x[i] = part.clone();
+    }
+    x
+}
+
+/// A gradient of the function's output, and a unit direction: then first derivatives are made of
+/// numbers of order one where values are.
+fn drawn<X: Module<f64> + Clone>(f: impl Fn(&X) -> Tensor<f64>, x: &X) -> (Tensor<f64>, Tensors) {
     let mut rng = Rng::seed(2);
     let dy = Tensor::randn(f(x).shape(), &mut rng);
-    let weights: Vec<Tensor<f64>> =
-        of(x).iter().map(|x| Tensor::randn(x.shape(), &mut rng)).collect();
+    (dy, unit_direction(x, &mut rng))
+}
+
+/// Checks the derivatives of a gradient's product with `weights`.
+fn gradient_moves<X: Module<f64> + Clone>(
+    gradient: impl Fn(&X) -> Tensors,
+    x: &X,
+    weights: &Tensors,
+) -> Result<(), GradientError> {
     let slope = |x: &X| {
-        let (_, pull) = vjp(&f, x);
-        let terms =
-            of(&pull(&dy)).into_iter().zip(&weights).map(|(dx, weight)| (&dx * weight).sum());
+        let terms = gradient(x).into_iter().zip(weights).map(|(dx, weight)| (&dx * weight).sum());
         terms.reduce(|sum, term| sum + term).unwrap_or_else(|| Tensor::scalar(0.0))
     };
-    check_with_tolerance(slope, x, SECOND_ORDER_TOLERANCE)
+    let checks = ["gradient of the gradient", "jvp of the gradient"];
+    check_with_tolerance(slope, x, checks, SECOND_ORDER_TOLERANCE)
+}
+
+/// Checks the derivatives of a tangent by the inputs and by the direction.
+fn tangent_moves<X: Module<f64> + Clone, D: Module<f64> + Clone>(
+    tangent: impl Fn(&X, &D) -> Tensor<f64>,
+    x: &X,
+    dx: &D,
+) -> Result<(), GradientError> {
+    let checks = ["gradient of the tangent", "jvp of the tangent"];
+    let both = (x.clone(), dx.clone());
+    check_with_tolerance(|(x, dx): &(X, D)| tangent(x, dx), &both, checks, SECOND_ORDER_TOLERANCE)
 }
 
 fn check_with_tolerance<X: Module<f64> + Clone>(
     f: impl Fn(&X) -> Tensor<f64>,
     x: &X,
+    [by_gradient, by_jvp]: [&'static str; 2],
     tolerance: f64,
 ) -> Result<(), GradientError> {
     let mut rng = Rng::seed(1);
@@ -141,13 +216,13 @@ fn check_with_tolerance<X: Module<f64> + Clone>(
             (!passes).then(|| error / scale.max(f64::MIN_POSITIVE))
         };
         if let Some(error) = off(probe(&direction)) {
-            let found = Found { check: "gradient", op: op.get(), error, tolerance };
+            let found = Found { check: by_gradient, op: op.get(), error, tolerance };
             return Err(worst_element(found, x, &gradient, probe));
         }
         let (_, tangent) = jvp(&f, x, &with(x, &direction));
         if let Some(error) = off(dot(&tangent, &dy)) {
             let forward = |unit: &[Tensor<f64>]| dot(&jvp(&f, x, &with(x, unit)).1, &dy);
-            let found = Found { check: "jvp", op: op.get(), error, tolerance };
+            let found = Found { check: by_jvp, op: op.get(), error, tolerance };
             return Err(worst_element(found, x, &gradient, forward));
         }
     }

@@ -1,17 +1,18 @@
 //! The check of second derivatives.
 
 use super::has_gradient;
-use crate::check::check_second_order;
+use crate::check::check_second_order_by_parts;
 use crate::registry::report::{Case, CheckError};
 use crate::registry::trial::Trial;
 use crate::spec::OpSpec;
 use crate::tensor::Tensor;
 
-/// Compares the derivative of the op's gradient, in reverse and forward mode, with central
-/// differences of the gradient along random directions.
+/// Compares the derivatives of the op's gradient and of its tangent, in reverse and forward mode,
+/// with central differences of the gradient and of the tangent along random directions: the first
+/// derivative by all inputs or by one alone, while all inputs move or one alone.
 ///
 /// The output is squared, so that the gradient that comes in moves with the inputs: a backward is
-/// linear in it, and that derivative is checked as well.
+/// linear in it, and that derivative is checked as well. Tangents move by themselves.
 ///
 /// # Errors
 /// When one is off by more than [`SECOND_ORDER_TOLERANCE`](crate::SECOND_ORDER_TOLERANCE).
@@ -26,5 +27,5 @@ pub fn second_order(spec: &OpSpec, trial: &Trial) -> Result<(), CheckError> {
         let y = build(x);
         &y + y.square() * 0.5
     };
-    check_second_order(curved, &x).map_err(|error| case.fail(error))
+    check_second_order_by_parts(curved, &x).map_err(|error| case.fail(error))
 }
