@@ -44,7 +44,8 @@ impl<T: Float> Tensor<T> {
     /// The transposed map: each pixel gets what it gave.
     ///
     /// # Panics
-    /// When `size` has not one number per spatial axis, or a length is 0.
+    /// When `size` has not one number per spatial axis, a length is 0, or no memory could hold the
+    /// result.
     ///
     /// # Examples
     /// ```
@@ -81,7 +82,8 @@ impl<T: Float> Tensor<T> {
     /// The transposed map: each pixel gets what it gave.
     ///
     /// # Panics
-    /// When `scales` has not one number per spatial axis, or a length is or becomes 0.
+    /// When `scales` has not one number per spatial axis, a length is or becomes 0, or no memory
+    /// could hold the result.
     ///
     /// # Examples
     /// ```
@@ -126,7 +128,7 @@ fn scaled_size(x: &[usize], scales: &[f64]) -> Result<Vec<usize>, ShapeError> {
         x.iter().skip(2).zip(scales).map(|(&n, scale)| (n as f64 * scale) as usize).collect();
     if x.len() != scales.len() + 2 || shape_rule(x, &sizes).is_err() {
         let rule = "x (N, C, ...) and as many scales as axes behind the channels, which leave at \
-                    least one pixel";
+                    least one pixel and no more than memory can hold";
         return Err(ShapeError::new("interpolate_by", rule, format!("{x:?} and {scales:?}")));
     }
     Ok(sizes)
@@ -135,6 +137,14 @@ fn scaled_size(x: &[usize], scales: &[f64]) -> Result<Vec<usize>, ShapeError> {
 fn shape_rule(x: &[usize], size: &[usize]) -> Result<(), ShapeError> {
     if x.len() < 3 || x.len() != size.len() + 2 || x[2..].contains(&0) || size.contains(&0) {
         let rule = "x (N, C, ...) and as many sizes as axes behind the channels, none of them 0";
+        return Err(ShapeError::new("interpolate", rule, format!("{x:?} and {size:?}")));
+    }
+    // A row of the map, which each new pixel of an axis has, takes more bytes than a pixel.
+    let row = size_of::<Vec<(usize, f64)>>() + size_of::<(usize, f64)>();
+    let mut lengths = x[..2].iter().chain(size).map(|&n| n.max(1));
+    let bytes = lengths.try_fold(row, |bytes, n| bytes.checked_mul(n));
+    if bytes.is_none_or(|bytes| bytes > isize::MAX as usize) {
+        let rule = "sizes that memory can hold";
         return Err(ShapeError::new("interpolate", rule, format!("{x:?} and {size:?}")));
     }
     Ok(())
@@ -431,15 +441,23 @@ mod tests {
     }
 
     #[test]
-    fn refuses_scales_that_leave_nothing() {
+    fn refuses_scales_that_leave_nothing_or_too_much() {
         let want = "interpolate_by: needs x (N, C, ...) and as many scales as axes behind the \
-                    channels, which leave at least one pixel; got [1, 1, 4] and ";
-        for (scales, got) in
-            [(&[0.2][..], "[0.2]"), (&[f64::NAN], "[NaN]"), (&[1.0, 1.0], "[1.0, 1.0]")]
-        {
+                    channels, which leave at least one pixel and no more than memory can hold; got \
+                    [1, 1, 4] and ";
+        for (scales, got) in [
+            (&[0.2][..], "[0.2]"),
+            (&[f64::NAN], "[NaN]"),
+            (&[1.0, 1.0], "[1.0, 1.0]"),
+            (&[f64::INFINITY], "[inf]"),
+            (&[1e18], "[1e18]"),
+        ] {
             let error = scaled_size(&[1, 1, 4], scales).unwrap_err().to_string();
             assert_eq!(error, format!("{want}{got}"));
         }
+        assert_eq!(scaled_size(&[0, 1, 4], &[2.0]).unwrap(), [8]);
+        let error = shape_rule(&[1, 1, 4, 4], &[1 << 40, 1 << 40]).unwrap_err().to_string();
+        assert!(error.starts_with("interpolate: needs sizes that memory can hold"), "{error}");
     }
 
     /// The registry's oracle defines the weights in other words; here at many sizes.

@@ -45,16 +45,17 @@ impl<T: Element> Tensor<T> {
 fn shape_rule(from: &[usize], to: &[usize]) -> Result<Shape, ShapeError> {
     let have = numel(from);
     if let Some(at) = to.iter().position(|&n| n == INFER) {
-        let others = [&to[..at], &to[at + 1..]].concat();
-        if others.contains(&INFER) || numel(&others) == 0 || !have.is_multiple_of(numel(&others)) {
+        let mut inferred = Shape::new(to);
+        inferred[at] = 1;
+        let others = if inferred.contains(&INFER) { 0 } else { numel(&inferred) };
+        if others == 0 || !have.is_multiple_of(others) {
             let rule = "one length to infer, and others that divide the number of elements";
             let list: Vec<String> = to.iter().map(length).collect();
             let got = format!("[{}] for a tensor of shape {from:?} ({have})", list.join(", "));
             return Err(ShapeError::new("reshape", rule, got));
         }
-        let mut to = Shape::new(to);
-        to[at] = have / numel(&others);
-        return Ok(to);
+        inferred[at] = have / others;
+        return Ok(inferred);
     }
     let want = numel(to);
     if have != want {

@@ -1,5 +1,6 @@
 //! `scatter`: puts elements at places along an axis, by index.
 
+use backstitch_kernels::index::BadIndex;
 use backstitch_kernels::reduce::Split;
 use backstitch_kernels::scatter::{self, Start};
 use backstitch_kernels::{Element, Float};
@@ -7,8 +8,8 @@ use backstitch_kernels::{Element, Float};
 use super::gather::{example, outside};
 use super::operand::Operand;
 use super::places::Places;
-use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};
-use crate::shape::{Shape, ShapeError, contiguous_strides, or_panic};
+use crate::op::{AnyOp, Saves, Site, apply_variadic};
+use crate::shape::{ShapeError, contiguous_strides, or_panic};
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
 use crate::tensor::{Tensor, data};
 
@@ -38,7 +39,8 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn scatter(&self, dim: isize, idx: &Tensor<i64>, src: impl Operand<T>) -> Tensor<T> {
         let put = or_panic(Put::new("scatter", self, dim, idx, src));
-        let y = apply(Scatter { places: put.places }, [&put.x, &put.src]);
+        let y = put.x.put_at("scatter", put.places, &put.src);
+        let y = or_panic(y.map_err(|bad| outside("scatter", bad, self.shape())));
         if y.shape() == self.shape() { y } else { y.reshape(self.shape()) }
     }
 }
@@ -52,32 +54,13 @@ pub(super) struct Put<T: Element> {
 
 impl<T: Float> Put<T> {
     /// Cuts `src` to the shape of `idx`. Where the indices leave parts of the other axes out, all
-    /// becomes flat.
-    ///
-    /// # Errors
-    /// When the shapes do not fit, or an index lies outside the axis.
-    #[track_caller]
-    pub(super) fn new(
-        op: &str,
-        x: &Tensor<T>,
-        dim: isize,
-        idx: &Tensor<i64>,
-        src: impl Operand<T>,
-    ) -> Result<Put<T>, String> {
-        let put = Put::fitted(op, x, dim, idx, src)?;
-        let size = put.x.shape()[put.places.axis];
-        backstitch_kernels::index::check(data(&put.places.idx), size)
-            .map_err(|bad| outside(op, bad, x.shape()))?;
-        Ok(put)
-    }
-
-    /// [`Put::new`] for a kernel that checks the indices itself. Those that become flat are checked
-    /// here, since a flat place beyond one axis may lie inside of another.
+    /// becomes flat, and the indices are checked here, since a flat place beyond one axis may lie
+    /// inside of another; else the kernel that puts elements there checks them.
     ///
     /// # Errors
     /// When the shapes do not fit, or an index that becomes flat lies outside the axis.
     #[track_caller]
-    pub(super) fn fitted(
+    pub(super) fn new(
         op: &str,
         x: &Tensor<T>,
         dim: isize,
@@ -137,55 +120,67 @@ fn shape_rule(
     if fits { Ok(axis) } else { Err(refuse()) }
 }
 
-struct Scatter {
-    places: Places,
+impl<T: Float> Tensor<T> {
+    /// The tensor with the elements of `src` put at the places, for the op `name`.
+    ///
+    /// # Errors
+    /// When an index lies outside the axis.
+    #[track_caller]
+    pub(super) fn put_at(
+        &self,
+        name: &'static str,
+        places: Places,
+        src: &Tensor<T>,
+    ) -> Result<Tensor<T>, BadIndex> {
+        let y = replaced(self, &places, src)?;
+        Ok(apply_variadic(name, y, &[self, src], Saves::NOTHING, || Box::new(PutAt(places)) as _))
+    }
 }
 
-impl Scatter {
-    fn put<T: Element>(&self, x: &Tensor<T>, src: &Tensor<T>) -> Tensor<T> {
-        let (x, src) = (x.contiguous(), src.contiguous());
-        let (start, split) = (Start::Copy(data(&x)), Split::at(x.shape(), self.places.axis));
-        Tensor::build(x.shape(), |y| {
-            let put = scatter::scatter(data(&src), data(&self.places.idx), split, start, y);
-            put.expect("the indices were checked");
-        })
-    }
+/// `x` with the elements of `src` at the places, outside the graph.
+fn replaced<T: Element>(
+    x: &Tensor<T>,
+    places: &Places,
+    src: &Tensor<T>,
+) -> Result<Tensor<T>, BadIndex> {
+    let (x, src, mut result) = (x.contiguous(), src.contiguous(), Ok(()));
+    let (start, split) = (Start::Copy(data(&x)), Split::at(x.shape(), places.axis));
+    let y = Tensor::build(x.shape(), |y| {
+        result = scatter::scatter(data(&src), data(&places.idx), split, start, y);
+    });
+    result.map(|()| y)
+}
 
+struct PutAt(Places);
+
+impl PutAt {
     /// 1 for elements that stay, 0 for those that later ones replace.
     fn stays<T: Float>(&self, shape: &[usize]) -> Tensor<T> {
-        let idx = &self.places.idx;
+        let idx = &self.0.idx;
         let order = Tensor::from_vec((0..idx.numel() as i64).collect(), idx.shape());
-        let last = self.put(&Tensor::full(shape, -1), &order);
-        let last = self.places.of(&last).expect("the indices were checked");
+        let last = replaced(&Tensor::full(shape, -1), &self.0, &order);
+        let last = last.and_then(|last| self.0.of(&last)).expect("the indices were checked");
         last.eq(order).to()
     }
 
     fn again<T: Float>(&self, x: &Tensor<T>, src: &Tensor<T>) -> Tensor<T> {
-        apply(Scatter { places: self.places.clone() }, [x, src])
+        x.put_at("put_at", self.0.clone(), src).expect("the indices were checked")
     }
 }
 
-impl<T: Float> Op<T, 2> for Scatter {
-    const NAME: &'static str = "scatter";
-    const SAVES: Saves = Saves::NOTHING;
-
-    fn forward(&mut self, [x, src]: [&Tensor<T>; 2]) -> Tensor<T> {
-        self.put(x, src)
-    }
-
-    fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 2> {
+impl<T: Float> AnyOp<T> for PutAt {
+    fn backward(&self, at: &Site<T>, dy: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
         let nothing = || Tensor::zeros(at.shape(1));
-        [
+        vec![
             at.want(0, || self.again(dy, &nothing())),
-            at.want(1, || dy.pick(&self.places) * self.stays(at.shape(0))),
+            at.want(1, || dy.pick(&self.0) * self.stays(at.shape(0))),
         ]
     }
 
-    fn jvp(&self, at: &Site<T>, [dx, dsrc]: Tangents<T, 2>) -> Tensor<T> {
-        let or_zeros = |d: Option<&Tensor<T>>, shape: &[usize]| {
-            d.cloned().unwrap_or_else(|| Tensor::zeros(Shape::new(shape)))
-        };
-        self.again(&or_zeros(dx, at.shape(0)), &or_zeros(dsrc, at.shape(1)))
+    fn jvp(&self, at: &Site<T>, tangents: &[Option<&Tensor<T>>]) -> Tensor<T> {
+        let or_zeros =
+            |i: usize| tangents[i].cloned().unwrap_or_else(|| Tensor::zeros(at.shape(i)));
+        self.again(&or_zeros(0), &or_zeros(1))
     }
 }
 

@@ -35,7 +35,7 @@ impl<T: Float> Tensor<T> {
     /// ```
     #[track_caller]
     pub fn scatter_add(&self, dim: isize, idx: &Tensor<i64>, src: impl Operand<T>) -> Tensor<T> {
-        let put = or_panic(Put::fitted("scatter_add", self, dim, idx, src));
+        let put = or_panic(Put::new("scatter_add", self, dim, idx, src));
         let y = put.x.add_at("scatter_add", put.places, &put.src);
         let y = or_panic(y.map_err(|bad| outside("scatter_add", bad, self.shape())));
         if y.shape() == self.shape() { y } else { y.reshape(self.shape()) }

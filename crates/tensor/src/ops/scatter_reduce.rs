@@ -1,10 +1,11 @@
 //! `scatter_reduce`: combines elements with those at places along an axis, by index.
 
 use backstitch_kernels::Float;
+use backstitch_kernels::index;
 use backstitch_kernels::reduce::Split;
 use backstitch_kernels::scatter::{self, Combine, Start};
 
-use super::gather::example;
+use super::gather::{example, outside};
 use super::operand::Operand;
 use super::places::Places;
 use super::recurrence::recurrence;
@@ -69,6 +70,9 @@ impl<T: Float> Tensor<T> {
         include_self: bool,
     ) -> Tensor<T> {
         let put = or_panic(Put::new("scatter_reduce", self, dim, idx, src));
+        // Several kernels read the indices, so they are checked once before all of them.
+        let checked = index::check(data(&put.places.idx), put.x.shape()[put.places.axis]);
+        or_panic(checked.map_err(|bad| outside("scatter_reduce", bad, self.shape())));
         let start = match include_self {
             true => put.x.clone(),
             false => put.x.masked_fill(&touched(&put), neutral::<T>(how)),
