@@ -9,6 +9,6 @@ pub use backstitch_nn::*;
 pub use backstitch_tensor::{
     AvgPoolOptions, CrossEntropy, END, Float, Gradients, INFER, InterpolateOptions, Interpolation,
     Module, PadMode, Padding, Param, Patches, PoolOptions, Reduction, Rng, Running, ScatterReduce,
-    Tensor, check_gradients, check_second_order, checkpoint, detect_anomaly, grad, hessian, hvp,
-    jacobian, jvp, linearize, no_grad, value_and_grad, vjp,
+    Tensor, UnpoolOptions, check_gradients, check_second_order, checkpoint, detect_anomaly, grad,
+    hessian, hvp, jacobian, jvp, linearize, no_grad, value_and_grad, vjp,
 };

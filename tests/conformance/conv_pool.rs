@@ -1,7 +1,8 @@
 //! Convolutions and pooling, over one to three axes.
 
 use backstitch::{
-    AvgPoolOptions, ConvOptions, ConvTransposeOptions, Float, Padding, PoolOptions, Tensor,
+    AvgPoolOptions, ConvOptions, ConvTransposeOptions, Float, PadMode, Padding, PoolOptions,
+    Tensor, UnpoolOptions,
 };
 
 use crate::case::{Args, Entry, Outputs, Value, one, ops};
@@ -305,43 +306,41 @@ fn max_pool<T: Float>(args: &Args<T>) -> Outputs<T> {
     Ok(vec![Some(args.like_first(y)), Some(Value::Int(indices))])
 }
 
-/// Each value goes to its place in a larger image of zeros.
+/// Each value goes to its place in a larger image of zeros. Indices count over the whole tensor of
+/// the natural shape; in a larger one it lies at the front.
 fn max_unpool<T: Float>(args: &Args<T>) -> Outputs<T> {
-    let (x, indices) = (args.x(0)?, args.idx(1)?);
-    let axes = x.rank() - 2;
-    let kernel = args.longs("kernel_shape").ok_or("no kernel shape")?;
-    let strides = args.longs("strides").unwrap_or_else(|| vec![1; axes]);
-    let pads = args.longs("pads").unwrap_or_else(|| vec![0; 2 * axes]);
-    let natural = |at: usize| {
-        let reach = (x.shape()[2 + at] as i64 - 1) * strides[at] + kernel[at];
-        (reach - pads[at] - pads[axes + at]) as usize
-    };
-    let mut shape = x.shape()[..2].to_vec();
-    shape.extend((0..axes).map(natural));
-    let wanted = match args.list(2, "output_shape") {
-        Some(wanted) => wanted.iter().map(|&n| n as usize).collect(),
-        None => shape.clone(),
-    };
-    // Indices count over the natural shape; in a larger one it lies at the front.
-    let mut strides = vec![1; shape.len()];
-    for at in (0..shape.len() - 1).rev() {
-        strides[at] = strides[at + 1] * shape[at + 1];
+    fn options<T: Float, const D: usize>(
+        args: &Args<T>,
+        x: &Tensor<T>,
+    ) -> ([usize; D], UnpoolOptions<D>) {
+        let (kernel, stride) = (sizes(args, "kernel_shape", 1), sizes(args, "strides", 1));
+        let pads = args.longs("pads").unwrap_or_else(|| vec![0; 2 * D]);
+        let natural = |at: usize| {
+            let reach = (x.shape()[2 + at] - 1) * stride[at] + kernel[at];
+            reach - (pads[at] + pads[D + at]) as usize
+        };
+        let padding = std::array::from_fn(|at| pads[at] as usize);
+        let output = Some(std::array::from_fn(natural));
+        (kernel, UnpoolOptions { stride: Some(stride), padding, output })
     }
-    let total: usize = wanted.iter().product();
-    let is_natural = wanted == shape;
-    let place = |index: usize| {
-        if is_natural {
-            return index;
-        }
-        let idx: Vec<usize> = (0..shape.len()).map(|at| index / strides[at] % shape[at]).collect();
-        idx.iter().zip(&wanted).fold(0, |sum, (i, n)| sum * n + i)
+    fn planes<const D: usize>(indices: &Tensor<i64>, output: Option<[usize; D]>) -> Tensor<i64> {
+        let plane = output.expect("all sizes are given").iter().product::<usize>() as i64;
+        Tensor::from_fn(indices.shape(), |at| indices.at(at) % plane)
+    }
+    let (x, indices) = (args.x(0)?, args.idx(1)?);
+    let y = by_axes!(x, D => [
+        { let (kernel, options) = options::<T, D>(args, x); x.max_unpool1d(&planes(&indices, options.output), kernel, &options) },
+        { let (kernel, options) = options::<T, D>(args, x); x.max_unpool2d(&planes(&indices, options.output), kernel, &options) },
+        { let (kernel, options) = options::<T, D>(args, x); x.max_unpool3d(&planes(&indices, options.output), kernel, &options) },
+    ]);
+    let more = |wanted: Vec<i64>| {
+        let more = wanted[2..]
+            .iter()
+            .zip(&y.shape()[2..])
+            .map(|(&n, &own)| (0, n as isize - own as isize));
+        y.pad(more.collect::<Vec<_>>(), PadMode::Constant(T::ZERO))
     };
-    let flat = Tensor::from_fn([total, 1], |idx| idx[0] as i64);
-    let targets: Tensor<i64> =
-        indices.to_vec().into_iter().map(|i| place(i as usize) as i64).collect();
-    // A product with a matrix of zeros and ones: row i has a 1 where a value goes to place i.
-    let hits: Tensor<T> = flat.eq(targets.reshape([1, x.numel()])).to();
-    one(hits.matmul(&x.reshape([x.numel(), 1])).reshape(&wanted))
+    one(args.list(2, "output_shape").map_or_else(|| y.clone(), more))
 }
 
 fn spatial(rank: usize) -> Vec<isize> {

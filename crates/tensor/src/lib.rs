@@ -43,7 +43,7 @@ pub use ops::{
     AvgPoolOptions, BatchStatistics, ConvOptions, ConvTransposeOptions, CrossEntropy, END,
     EmbeddingOptions, End, GridMode, GridPadding, GridSampleOptions, INFER, InterpolateOptions,
     Interpolation, PadMode, Padding, Patches, PoolOptions, Reduction, ScatterReduce, Unique,
-    Winograd,
+    UnpoolOptions, Winograd,
 };
 pub use reverse::Gradients;
 pub use rng::{Rng, RngState};

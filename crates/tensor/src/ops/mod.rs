@@ -110,6 +110,7 @@ mod matmul;
 mod matrices;
 mod max;
 mod max_pool;
+mod max_unpool;
 mod maximum;
 mod mean;
 mod median;
@@ -203,6 +204,7 @@ pub use embedding::EmbeddingOptions;
 pub use grid_sample::{GridMode, GridPadding, GridSampleOptions};
 pub use im2col::Patches;
 pub use interpolate::{InterpolateOptions, Interpolation};
+pub use max_unpool::UnpoolOptions;
 pub use pad::PadMode;
 pub use pool::PoolOptions;
 pub use reshape::INFER;
@@ -313,6 +315,7 @@ pub(crate) const SPECS: &[&[OpSpec]] = &[
     matmul::SPECS,
     max::SPECS,
     max_pool::SPECS,
+    max_unpool::SPECS,
     maximum::SPECS,
     mean::SPECS,
     median::SPECS,
