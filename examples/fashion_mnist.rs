@@ -65,7 +65,7 @@ fn train(options: &Options) -> anyhow::Result<()> {
     let optimizer = AdamW::new(AdamWConfig::default());
     let mut run = Run::start(options, model, optimizer, rng)?;
     let schedule = OneCycleLr::new(options.lr, options.epochs * loader.batches());
-
+    let evaluate = |model: &Mlp| predict(&test, |x| model.forward(x, &Pass::eval()));
     for epoch in run.epochs() {
         let (mut batches, mut progress) = run.batches(epoch, &loader)?;
         while let Some(batch) = batches.next() {
@@ -77,12 +77,10 @@ fn train(options: &Options) -> anyhow::Result<()> {
             run.optimizer.step(&mut run.model, &grads, schedule.at(run.step));
             run.stepped((&logits, &labels), loss.item(), batches.state(), &mut progress)?;
         }
-        let predicted = predict(&test, |x| run.model.forward(x, &Pass::eval()))?;
-        run.end_epoch(epoch, progress, &predicted)?;
+        run.end_epoch(epoch, progress, evaluate(&run.model)?)?;
     }
 
-    let predicted = predict(&test, |x| run.model.forward(x, &Pass::eval()))?;
-    run.report(&predicted, &data.test, &CLASSES)?;
+    run.report(evaluate, &data.test, &CLASSES)?;
     println!("{:.1} s in all; see {}", start.elapsed().as_secs_f64(), options.out.display());
     Ok(())
 }

@@ -10,6 +10,7 @@ mod support;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use anyhow::ensure;
 use backstitch::prelude::*;
 use support::{Options, Run, predict};
 
@@ -61,6 +62,8 @@ fn main() -> ExitCode {
 fn train(options: &Options) -> anyhow::Result<()> {
     let start = Instant::now();
     let data = mnist::read(&options.data, CLASSES.len())?;
+    let (shape, place) = (data.train.image_shape(), options.data.display());
+    ensure!(shape == [1, 28, 28], "{place}: image shape: expected [1, 28, 28], found {shape:?}");
     let (mean, std) = data.train.channel_stats();
     let loader = Loader::new(data.train.normalize(&mean, &std)?, options.batch_size)?;
     let test = Loader::new(data.test.normalize(&mean, &std)?, 500)?;
@@ -70,7 +73,7 @@ fn train(options: &Options) -> anyhow::Result<()> {
     let optimizer = AdamW::new(AdamWConfig::default());
     let mut run = Run::start(options, model, optimizer, rng)?;
     let schedule = OneCycleLr::new(options.lr, options.epochs * loader.batches());
-
+    let evaluate = |model: &WideLeNet| predict(&test, |x| model.forward(x, &Pass::eval()));
     for epoch in run.epochs() {
         let (mut batches, mut progress) = run.batches(epoch, &loader)?;
         while let Some(batch) = batches.next() {
@@ -82,12 +85,10 @@ fn train(options: &Options) -> anyhow::Result<()> {
             run.optimizer.step(&mut run.model, &grads, schedule.at(run.step));
             run.stepped((&logits, &labels), loss.item(), batches.state(), &mut progress)?;
         }
-        let predicted = predict(&test, |x| run.model.forward(x, &Pass::eval()))?;
-        run.end_epoch(epoch, progress, &predicted)?;
+        run.end_epoch(epoch, progress, evaluate(&run.model)?)?;
     }
 
-    let predicted = predict(&test, |x| run.model.forward(x, &Pass::eval()))?;
-    run.report(&predicted, &data.test, &CLASSES)?;
+    run.report(evaluate, &data.test, &CLASSES)?;
     println!("{:.1} s in all; see {}", start.elapsed().as_secs_f64(), options.out.display());
     Ok(())
 }

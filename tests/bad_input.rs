@@ -51,7 +51,10 @@ impl Place {
 
     fn run(&self, more: &[&str]) -> Output {
         let mut command = Command::new(example::path("fashion_mnist"));
-        command.args(["--epochs", "1", "--data"]).arg(self.data()).arg("--out").arg(self.out());
+        command.arg("--data").arg(self.data()).arg("--out").arg(self.out());
+        if !more.contains(&"--epochs") {
+            command.args(["--epochs", "1"]);
+        }
         command.args(more).env("RUST_BACKTRACE", "1").output().unwrap()
     }
 
@@ -124,6 +127,45 @@ const CASES: &[Case] = &[
         says: &["data", "folder", "expected one file", LABELS, "found"],
     },
     Case {
+        spoil: |place| {
+            change(place, "t10k-images-idx3-ubyte", |bytes| *bytes = idx(8, &[0, 4, 4], &[]));
+            change(place, LABELS, |bytes| *bytes = idx(8, &[0], &[]));
+        },
+        more: &[],
+        says: &["t10k-images-idx3-ubyte", "expected images of one pixel", "found 0 of shape"],
+    },
+    Case {
+        spoil: |place| {
+            for (part, count) in [("train", 40), ("t10k", 10)] {
+                let name = format!("{part}-images-idx3-ubyte");
+                change(place, &name, |bytes| *bytes = idx(8, &[count, 0, 4], &[]));
+            }
+        },
+        more: &[],
+        says: &[IMAGES, "expected images of one pixel", "found 40 of shape [1, 0, 4]"],
+    },
+    Case {
+        spoil: |_| {},
+        more: &["--epochs", "0"],
+        says: &["--epochs", "expected 1 to 1000000", "found 0"],
+    },
+    Case {
+        spoil: |_| {},
+        more: &["--threads", "99999999"],
+        says: &["--threads", "expected at most 1024", "found 99999999"],
+    },
+    Case {
+        spoil: |_| {},
+        more: &["--lr", "nan"],
+        says: &["--lr", "expected a finite number", "found NaN"],
+    },
+    Case { spoil: |_| {}, more: &["--seed", "-1"], says: &["invalid value '-1'", "--seed"] },
+    Case {
+        spoil: |_| {},
+        more: &["--batch-size", "many"],
+        says: &["invalid value 'many'", "--batch-size", "invalid digit"],
+    },
+    Case {
         spoil: |_| {},
         more: &["--batch-size", "0"],
         says: &["batch size", "at least 1", "found 0"],
@@ -132,7 +174,7 @@ const CASES: &[Case] = &[
         // A file is where the folder should be.
         spoil: |place| std::fs::write(place.out(), "").unwrap(),
         more: &[],
-        says: &["out/history.csv", ""],
+        says: &["out: folder", "expected one that is there or can be made", "found File exists"],
     },
     Case {
         spoil: |place| {
@@ -185,7 +227,8 @@ fn each_mistake_has_one_line_and_leaves_nothing_half_written() {
         let (said, printed) =
             (String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
         assert!(!output.status.success(), "{says:?}: exits with success: {printed}");
-        assert_eq!(output.status.code(), Some(1), "{says:?}: {said}");
+        let code = if said.contains("invalid value") { 2 } else { 1 };
+        assert_eq!(output.status.code(), Some(code), "{says:?}: {said}");
         assert_eq!(said.trim_end().lines().count(), 1, "{says:?}: {said}");
         let mut rest = &*said;
         for part in *says {

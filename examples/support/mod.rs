@@ -16,6 +16,7 @@ type Batch = (Tensor, Tensor<i64>);
 
 /// The command line.
 #[derive(Parser)]
+#[command(allow_negative_numbers = true)]
 pub struct Options {
     /// Folder with the data.
     #[arg(long)]
@@ -51,7 +52,7 @@ pub struct Options {
 
 impl Options {
     /// Reads the command line of a program with these defaults, and runs it on as many threads as
-    /// asked for. An error becomes one line and an exit code.
+    /// asked for. An error becomes one line and an exit code: 2 for one in the command line.
     pub fn run(
         name: &'static str,
         about: &'static str,
@@ -62,11 +63,21 @@ impl Options {
         for &(arg, value) in defaults {
             command = command.mut_arg(arg, |arg| arg.default_value(value).required(false));
         }
-        let parsed = Options::from_arg_matches(&command.get_matches());
-        let mut options = parsed.unwrap_or_else(|error| error.exit());
+        let parsed = command.try_get_matches().and_then(|found| Options::from_arg_matches(&found));
+        let mut options = match parsed {
+            Ok(options) => options,
+            Err(error) if error.use_stderr() => {
+                eprintln!("{}", error.to_string().lines().next().unwrap_or_default());
+                return ExitCode::from(2);
+            }
+            Err(help) => help.exit(),
+        };
         options.name = name;
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build();
-        let done = pool.map_err(anyhow::Error::from).and_then(|p| p.install(|| program(&options)));
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads);
+        let done = options
+            .check()
+            .and_then(|()| Ok(pool.build()?))
+            .and_then(|pool| pool.install(|| program(&options)));
         match done {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
@@ -74,6 +85,19 @@ impl Options {
                 ExitCode::FAILURE
             }
         }
+    }
+
+    /// Refuses numbers that no run can have.
+    fn check(&self) -> anyhow::Result<()> {
+        let Options { epochs, lr, threads, .. } = self;
+        let lr_fits = lr.is_finite() && *lr >= 0.0;
+        ensure!(
+            (1..=1_000_000).contains(epochs),
+            "--epochs: expected 1 to 1000000, found {epochs}"
+        );
+        ensure!(lr_fits, "--lr: expected a finite number that is not negative, found {lr}");
+        ensure!(*threads <= 1024, "--threads: expected at most 1024, found {threads}");
+        Ok(())
     }
 
     /// What a checkpoint must agree on to be gone on from.
@@ -117,6 +141,8 @@ pub struct Run<'a, M, O> {
     loss: Mean,
     accuracy: Accuracy,
     history: History,
+    /// What the model made of the test images after the last epoch.
+    predicted: Option<Batch>,
 }
 
 /// The loop's steps.
@@ -138,6 +164,7 @@ impl<'a, M: Module, O: Optimizer> Run<'a, M, O> {
             loss: Mean::default(),
             accuracy: Accuracy::default(),
             history: History::new(["epoch", "loss", "accuracy", "test_loss", "test_accuracy"]),
+            predicted: None,
         };
         let path = options.checkpoint();
         if options.resume && path.exists() {
@@ -196,11 +223,12 @@ impl<'a, M: Module, O: Optimizer> Run<'a, M, O> {
         &mut self,
         epoch: usize,
         progress: Progress,
-        (logits, labels): &Batch,
+        predicted: Batch,
     ) -> anyhow::Result<()> {
         let speed = progress.samples_per_second();
         progress.finish();
         let mut accuracy = Accuracy::default();
+        let (logits, labels) = &predicted;
         accuracy.add(logits, labels);
         let test_loss = f64::from(logits.cross_entropy(labels).item());
         let (train_loss, train_accuracy) = (self.loss.value(), self.accuracy.value());
@@ -212,16 +240,22 @@ impl<'a, M: Module, O: Optimizer> Run<'a, M, O> {
         let row = [train_loss, train_accuracy, test_loss, accuracy.value()];
         self.history.push([epoch as f64].into_iter().chain(row));
         (self.loss, self.accuracy) = Default::default();
+        self.predicted = Some(predicted);
         self.save()
     }
 
-    /// Leaves weights and pictures: curves, a confusion matrix, the worst mistakes.
+    /// Leaves weights and pictures: curves, a confusion matrix, the worst mistakes. A run that had no
+    /// epoch left evaluates the test images now.
     pub fn report(
-        &self,
-        (logits, labels): &Batch,
+        &mut self,
+        evaluate: impl FnOnce(&M) -> anyhow::Result<Batch>,
         test: &Images,
         classes: &[impl AsRef<str>],
     ) -> anyhow::Result<()> {
+        let (logits, labels) = match self.predicted.take() {
+            Some(predicted) => predicted,
+            None => evaluate(&self.model)?,
+        };
         let out = &self.options.out;
         weights::save(out.join("weights.safetensors"), &self.model.state_dict())?;
 
@@ -234,11 +268,11 @@ impl<'a, M: Module, O: Optimizer> Run<'a, M, O> {
         plots::curves(out.join("accuracy.svg"), "accuracy", "epoch", &pair("accuracy"))?;
 
         let mut confusion = ConfusionMatrix::new(classes.len());
-        confusion.add(logits, labels);
+        confusion.add(&logits, &labels);
         plots::confusion_matrix(out.join("confusion.svg"), &confusion, classes)?;
 
         let options = CrossEntropy { reduction: Reduction::None, ..CrossEntropy::default() };
-        let losses = logits.cross_entropy_with(labels, &options).to_vec();
+        let losses = logits.cross_entropy_with(&labels, &options).to_vec();
         let mut worst: Vec<usize> = (0..losses.len()).collect();
         worst.sort_by(|&a, &b| losses[b].total_cmp(&losses[a]));
         let shape = test.image_shape();
@@ -294,7 +328,14 @@ impl<M: Module, O: Optimizer> Run<'_, M, O> {
         if let &[correct, total] = &numbers("accuracy")?[..] {
             self.accuracy = Accuracy { correct: correct as usize, total: total as usize };
         }
-        self.history = History::parse(checkpoint.text("history").with_context(place)?)?;
+        let history = checkpoint.text("history").and_then(History::parse).with_context(place)?;
+        let (expected, found) = (self.history.columns(), history.columns());
+        ensure!(
+            found == expected,
+            "{}: history: expected {expected:?}, found {found:?}",
+            path.display()
+        );
+        self.history = history;
         Ok(())
     }
 }

@@ -48,10 +48,8 @@ pub fn read_folder(folder: impl AsRef<Path>) -> Result<Cifar, Error> {
     let classes = class_names(folder, &files)?;
     let part = |paths: &[PathBuf]| {
         let images = read(paths, classes.len())?;
-        match images.labels() {
-            [] => Err(Error::mismatch("content", "at least one image", "none").in_file(&paths[0])),
-            _ => Ok(images),
-        }
+        images.check_not_empty().map_err(|error| error.in_file(&paths[0]))?;
+        Ok(images)
     };
     let train = part(&training_files(folder, &files)?)?;
     let test = part(&[only(folder, &files, "test", "test_batch.bin")?])?;

@@ -226,6 +226,18 @@ fn moments(counts: &[u64; 256], values: &[f32; 256]) -> (f32, f32) {
     (mean as f32, variance.sqrt() as f32)
 }
 
+impl Images {
+    /// Refuses what nothing can be learnt from.
+    pub(crate) fn check_not_empty(&self) -> Result<(), Error> {
+        let (count, shape) = (self.labels.len(), self.image_shape());
+        if count == 0 || shape.contains(&0) {
+            let found = format!("{count} of shape {shape:?}");
+            return Err(Error::mismatch("content", "images of one pixel or more", found));
+        }
+        Ok(())
+    }
+}
+
 /// Refuses labels that are not below `classes`.
 pub(crate) fn check_labels(labels: &[u8], classes: usize) -> Result<(), Error> {
     match labels.iter().position(|&label| usize::from(label) >= classes) {

@@ -24,8 +24,8 @@ pub struct Mnist {
 /// fewest pieces is taken, plain before gzipped.
 ///
 /// # Errors
-/// A file that is missing, ambiguous or broken; numbers of images and labels that differ; labels
-/// out of range; training and test images of different shapes.
+/// A file that is missing, ambiguous, empty or broken; numbers of images and labels that differ;
+/// labels out of range; training and test images of different shapes.
 ///
 /// # Examples
 /// ```
@@ -43,7 +43,9 @@ pub fn read(folder: impl AsRef<Path>, classes: usize) -> Result<Mnist, Error> {
     let part = |names: &[&str], shown: &str| {
         let images = find(folder, &files, names, "images", shown)?;
         let labels = find(folder, &files, names, "labels", shown)?;
-        read_pair(images, labels, classes)
+        let part = read_pair(&images, labels, classes)?;
+        part.check_not_empty().map_err(|error| error.in_file(images))?;
+        Ok(part)
     };
     let train = part(&["train"], "train")?;
     let test = part(&["t10k", "test"], "t10k")?;

@@ -14,6 +14,13 @@ use backstitch_data::Error;
 /// When the system cannot write there; the temporary file is removed.
 pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), Error> {
     let path = path.as_ref();
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder {
+        fs::create_dir_all(folder).map_err(|cause| {
+            Error::mismatch("folder", "one that is there or can be made", cause.to_string())
+                .in_file(folder)
+        })?;
+    }
     let temporary = temporary(path);
     write(path, &temporary, bytes).map_err(|cause| {
         // The first error says more than a failure to clean up.
@@ -23,15 +30,12 @@ pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), Erro
 }
 
 fn write(path: &Path, temporary: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if let Some(folder) = folder {
-        fs::create_dir_all(folder)?;
-    }
     let mut file = File::create(temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(temporary, path)?;
     // The rename itself must reach the disk. Not every system can sync a folder.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
         let _ = folder.sync_all();
     }
@@ -74,7 +78,8 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, b"x").unwrap();
         let error = write_atomically(file.join("below"), b"y").unwrap_err().to_string();
-        assert!(error.contains("below") && !error.contains('\n'), "{error}");
+        assert!(error.starts_with(&format!("{}: folder: expected", file.display())), "{error}");
+        assert!(!error.contains('\n'), "{error}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }
