@@ -98,7 +98,7 @@ fn faults_name_the_file() {
     );
     says(
         fault(|folder| write(folder, "test_batch.bin", &[])),
-        &["DIR/test_batch.bin: content: expected at least one image, found none"],
+        &["DIR/test_batch.bin: content: expected images of one pixel", "found 0 of shape"],
     );
     says(
         fault(|folder| write(folder, "classes.txt", b"\n")),
