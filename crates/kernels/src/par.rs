@@ -19,11 +19,7 @@ pub fn threads() -> usize {
 ///
 /// # Panics
 /// When a task panics; the others may have run or not.
-#[inline]
 pub fn for_each(tasks: usize, work: usize, task: impl Fn(usize) + Sync) {
-    if tasks == 1 {
-        return task(0);
-    }
     team::run(tasks, work, &task);
 }
 
@@ -73,23 +69,26 @@ pub fn reduce<P: Send>(
     blocks: usize,
     work: usize,
     block: impl Fn(usize) -> P + Sync,
-    combine: impl FnMut(P, P) -> P,
+    mut combine: impl FnMut(P, P) -> P,
 ) -> Option<P> {
     if !team::shares(blocks, work) {
-        return combine_tree((0..blocks).map(block), combine);
+        return combine_tree(blocks, &mut |index| block(index), &mut combine);
     }
     let mut partials: Vec<Option<P>> = (0..blocks).map(|_| None).collect();
     chunks_mut(&mut partials, 1, work, |index, slot| slot[0] = Some(block(index)));
-    combine_tree(partials.into_iter().flatten(), combine)
+    let mut take = |index: usize| partials[index].take().expect("every block has run");
+    combine_tree(blocks, &mut take, &mut combine)
 }
 
 /// Joins neighbours level by level, keeping one open subtree per level, as binary counting does.
 fn combine_tree<P>(
-    partials: impl Iterator<Item = P>,
-    mut combine: impl FnMut(P, P) -> P,
+    blocks: usize,
+    partial: &mut dyn FnMut(usize) -> P,
+    combine: &mut dyn FnMut(P, P) -> P,
 ) -> Option<P> {
     let mut open: [Option<P>; usize::BITS as usize] = std::array::from_fn(|_| None);
-    for mut partial in partials {
+    for index in 0..blocks {
+        let mut partial = partial(index);
         let mut level = 0;
         while let Some(left) = open[level].take() {
             partial = combine(left, partial);

@@ -338,7 +338,7 @@ unsafe fn column<T: Float, S: Simd>(
         };
         // SAFETY: the panels hold what the call reads, and the rows and columns are C's.
         unsafe {
-            micro::run(simd, rows, call);
+            micro::run(simd, rows, &call);
             if chunk.last {
                 tile.finish(simd, row..row + rows, col..col + cols);
             }

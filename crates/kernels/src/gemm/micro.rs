@@ -12,6 +12,8 @@
 //! The broadcasts of A come from memory, one load per row and step, so the loads never keep up the
 //! multiply-adds.
 
+use std::marker::PhantomData;
+
 use pulp::{Simd, WithSimd};
 
 use super::ahead::{Ahead, TURN};
@@ -96,54 +98,56 @@ pub(crate) struct Call<T> {
 ///   or reads `to` meanwhile. They may be the same.
 /// - `rows` is at least 1 and at most [`rows_max`] if `a_row` is 1, else [`rows_in_place_max`].
 #[inline(always)]
-pub(crate) unsafe fn run<T: Float, S: Simd>(simd: S, rows: usize, call: Call<T>) {
-    let shape = (rows, call.cols > T::lanes::<S>());
-    macro_rules! sized {
-        ($in_place:literal; $($rows:literal)*) => {
-            match shape {
-                $(
-                    // SAFETY: by the caller's promise.
-                    ($rows, false) => unsafe { sized::<T, S, $rows, 1, $in_place>(simd, call) },
-                    // SAFETY: as above.
-                    ($rows, true) => unsafe { sized::<T, S, $rows, 2, $in_place>(simd, call) },
-                )*
-                _ => unreachable!("the caller keeps to rows_max"),
-            }
-        };
-    }
-    // Plain constants in the conditions keep the compiler from making the sizes of other branches.
-    if const { matches!(registers::<T, S>(), Registers::Many) } {
-        if call.a_row == 1 {
-            sized!(false; 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
-        } else {
-            sized!(true; 1 2 3 4 5 6 7 8 9 10 11 12)
-        }
-    } else if const { matches!(registers::<T, S>(), Registers::Some) } {
-        if call.a_row == 1 { sized!(false; 1 2 3 4 5 6) } else { sized!(true; 1 2 3 4 5 6) }
-    } else if call.a_row == 1 {
-        sized!(false; 1 2)
-    } else {
-        sized!(true; 1 2)
-    }
+pub(crate) unsafe fn run<T: Float, S: Simd>(simd: S, rows: usize, call: &Call<T>) {
+    let kernels = if call.a_row == 1 { Kernels::<T, S>::PANEL } else { Kernels::<T, S>::IN_PLACE };
+    let kernel = kernels[rows - 1][usize::from(call.cols > T::lanes::<S>())];
+    // SAFETY: by the caller's promise; the kernel is the one of these rows and registers.
+    unsafe { kernel(simd, call) }
 }
 
-/// A function of its own for each size, so that each has its registers to itself.
-///
+macro_rules! sized {
+    ($in_place:literal; $($rows:literal)*) => {
+        &[$([sized::<T, S, $rows, 1, $in_place>, sized::<T, S, $rows, 2, $in_place>]),*]
+    };
+}
+
+/// The micro-kernels of one element type and instruction set, by rows less one, and registers less
+/// one. Each is called through its pointer, so that it is compiled once, and not into each of its
+/// callers; and has its registers to itself.
+struct Kernels<T, S>(PhantomData<(T, S)>);
+
+type Kernel<T, S> = unsafe fn(S, &Call<T>);
+
+impl<T: Float, S: Simd> Kernels<T, S> {
+    /// Rows of A in one panel.
+    const PANEL: &'static [[Kernel<T, S>; NV]] = match registers::<T, S>() {
+        Registers::Many => sized!(false; 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
+        Registers::Some => sized!(false; 1 2 3 4 5 6),
+        Registers::Few => sized!(false; 1 2),
+    };
+
+    /// Rows of A read in place.
+    const IN_PLACE: &'static [[Kernel<T, S>; NV]] = match registers::<T, S>() {
+        Registers::Many => sized!(true; 1 2 3 4 5 6 7 8 9 10 11 12),
+        Registers::Some => sized!(true; 1 2 3 4 5 6),
+        Registers::Few => sized!(true; 1 2),
+    };
+}
+
 /// # Safety
 /// As [`run`].
-#[inline(always)]
 unsafe fn sized<T: Float, S: Simd, const MR: usize, const NV: usize, const IN_PLACE: bool>(
     simd: S,
-    call: Call<T>,
+    call: &Call<T>,
 ) {
     simd.vectorize(Sized::<T, MR, NV, IN_PLACE>(call));
 }
 
 /// A call, made only by [`sized`] under the promises of [`run`].
-struct Sized<T, const MR: usize, const NV: usize, const IN_PLACE: bool>(Call<T>);
+struct Sized<'a, T, const MR: usize, const NV: usize, const IN_PLACE: bool>(&'a Call<T>);
 
 impl<T: Float, const MR: usize, const NV: usize, const IN_PLACE: bool> WithSimd
-    for Sized<T, MR, NV, IN_PLACE>
+    for Sized<'_, T, MR, NV, IN_PLACE>
 {
     type Output = ();
 
@@ -152,8 +156,8 @@ impl<T: Float, const MR: usize, const NV: usize, const IN_PLACE: bool> WithSimd
         let call = self.0;
         // SAFETY: by the promises of `run`.
         unsafe {
-            let sums = multiply::<T, S, MR, NV, IN_PLACE>(simd, &call);
-            write::<T, S, MR, NV>(simd, &call, sums);
+            let sums = multiply::<T, S, MR, NV, IN_PLACE>(simd, call);
+            write::<T, S, MR, NV>(simd, call, sums);
         }
     }
 }

@@ -58,16 +58,28 @@ pub(super) fn shares(tasks: usize, work: usize) -> bool {
     tasks > 1 && work >= WORK_MIN && threads() > 1
 }
 
+/// The body of a loop. As a trait object it is compiled once, where `dyn Fn` has it a second time
+/// for calls by value.
+pub(super) trait Body: Sync {
+    fn run(&self, index: usize);
+}
+
+impl<F: Fn(usize) + Sync> Body for F {
+    fn run(&self, index: usize) {
+        self(index);
+    }
+}
+
 /// Runs `task(0)`, ..., `task(tasks - 1)`, on this thread and on helpers if that is worth while.
-pub(super) fn run(tasks: usize, work: usize, task: &(dyn Fn(usize) + Sync)) {
+pub(super) fn run(tasks: usize, work: usize, task: &dyn Body) {
     if !shares(tasks, work) {
-        return (0..tasks).for_each(task);
+        return (0..tasks).for_each(|index| task.run(index));
     }
     let _inside = InTask::enter();
     LEADING.with(|leading| {
         let team = leading.team(rayon::current_num_threads().min(THREADS_MAX));
         if !leading.call(team, work) {
-            return (0..tasks).for_each(task);
+            return (0..tasks).for_each(|index| task.run(index));
         }
         team.lead(tasks, task);
     });
@@ -161,7 +173,7 @@ const EPOCH: u32 = 16;
 #[derive(Clone, Copy)]
 struct Loop {
     tasks: usize,
-    task: *const (dyn Fn(usize) + Sync),
+    task: *const dyn Body,
     isa: Isa,
     panic: *const Mutex<Option<Box<dyn Any + Send>>>,
 }
@@ -187,13 +199,11 @@ impl Team {
     }
 
     /// Runs a loop as the leader.
-    fn lead(&self, tasks: usize, task: &(dyn Fn(usize) + Sync)) {
+    fn lead(&self, tasks: usize, task: &dyn Body) {
         let panic = Mutex::new(None);
         // SAFETY: only the lifetime changes. Nobody uses the pointer after `Close` was dropped,
         // which happens before this function returns or unwinds.
-        let task = unsafe {
-            std::mem::transmute::<&(dyn Fn(usize) + Sync), &'static (dyn Fn(usize) + Sync)>(task)
-        };
+        let task = unsafe { std::mem::transmute::<&dyn Body, &'static dyn Body>(task) };
         let current = Loop { tasks, task, isa: arch::current(), panic: &raw const panic };
         // SAFETY: the word is closed and nobody is in: the last loop ended with `Close`.
         unsafe { *self.current.get() = Some(current) };
@@ -219,7 +229,7 @@ impl Team {
     }
 
     /// Runs the tasks of one's own share, then what is left of the others.
-    fn take_tasks(&self, place: usize, tasks: usize, task: &(dyn Fn(usize) + Sync)) {
+    fn take_tasks(&self, place: usize, tasks: usize, task: &dyn Body) {
         let members = self.shares.len();
         for other in 0..members {
             let owner = (place + other) % members;
@@ -228,7 +238,7 @@ impl Team {
             while next.load(Relaxed) < end {
                 let index = next.fetch_add(1, Relaxed);
                 if index < end {
-                    task(index);
+                    task.run(index);
                 }
             }
         }

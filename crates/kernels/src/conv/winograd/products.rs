@@ -65,7 +65,7 @@ impl WithSimd for Forward<'_> {
                     // SAFETY: as asserted, each product has these rows and the columns of a panel,
                     // whole registers of which are there; `sums` is ours. Rows of `v` have 16
                     // channels or more, so `a_row` is not 1.
-                    unsafe { micro::run(simd, rows, call) };
+                    unsafe { micro::run(simd, rows, &call) };
                 }
             }
         }
@@ -129,7 +129,7 @@ impl WithSimd for Backward<'_> {
                         };
                         // SAFETY: as asserted, each product has these rows and the columns of a
                         // panel, whole registers of which are there; `sums` is ours.
-                        unsafe { micro::run(simd, rows, call) };
+                        unsafe { micro::run(simd, rows, &call) };
                     }
                 }
             }
