@@ -129,7 +129,7 @@ pub fn with<R>(isa: Isa, f: impl FnOnce() -> R) -> R {
 
 /// Runs a kernel compiled for the [`current`] instruction set.
 ///
-/// `op` is a [`WithSimd`] struct; for a closure see [`inlined_for`]. Dispatch once per big slice: it is
+/// `op` is a [`WithSimd`] struct; for a closure see [`inlined`]. Dispatch once per big slice: it is
 /// an indirect call that nothing is inlined through.
 #[inline]
 pub fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
@@ -149,7 +149,7 @@ pub fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
             // SAFETY: as above.
             Simd::vectorize(unsafe { pulp::aarch64::Neon::new_unchecked() }, op)
         }
-        _ => Simd::vectorize(pulp::Scalar::new(), op),
+        _ => baseline(op),
     }
 }
 
@@ -160,24 +160,41 @@ pub fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
 /// f64 serves to check gradients. Matrix products in f64, which take the time, have AVX-512.
 #[inline]
 pub fn dispatch_for<T: Element, Op: WithSimd>(op: Op) -> Op::Output {
+    if const { size_of::<T>() == 8 } { dispatch_narrow(op) } else { dispatch(op) }
+}
+
+/// [`dispatch`] that runs the code for AVX2 where there is AVX-512.
+#[inline]
+fn dispatch_narrow<Op: WithSimd>(op: Op) -> Op::Output {
     #[cfg(target_arch = "x86_64")]
-    if const { size_of::<T>() == 8 } {
-        return match current() {
-            Isa::Scalar => Simd::vectorize(pulp::Scalar::new(), op),
-            // SAFETY: `current` gives only what is in `available`; what has AVX-512 has AVX2.
-            _ => Simd::vectorize(unsafe { pulp::x86::V3::new_unchecked() }, op),
-        };
-    }
+    return match current() {
+        Isa::Scalar => baseline(op),
+        // SAFETY: `current` gives only what is in `available`; what has AVX-512 has AVX2.
+        _ => Simd::vectorize(unsafe { pulp::x86::V3::new_unchecked() }, op),
+    };
+    #[cfg(not(target_arch = "x86_64"))]
     dispatch(op)
 }
 
-/// [`dispatch_for`] of a closure that is compiled into the code of every instruction set.
+/// The code for any processor.
+#[inline]
+fn baseline<Op: WithSimd>(op: Op) -> Op::Output {
+    #[cfg(any(feature = "baseline", not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
+    return Simd::vectorize(pulp::Scalar::new(), op);
+    #[cfg(not(any(feature = "baseline", not(any(target_arch = "x86_64", target_arch = "aarch64")))))]
+    unreachable!("`current` gives only what is in `available`")
+}
+
+/// A closure that is compiled into baseline code and, for all machines that have it, for AVX2.
+///
+/// It is for loops that leave the choice of registers to the compiler. They are bound by memory, so
+/// AVX-512 would double the code and save little.
 ///
 /// A closure given to [`dispatch`] is called through an adapter, which the compiler may share
 /// between the sets and then compiles for the lowest of them; here the closure, marked
 /// `#[inline(always)]`, is called itself.
 #[inline]
-pub fn inlined_for<T: Element, R>(body: impl FnMut() -> R) -> R {
+pub fn inlined<R>(body: impl FnMut() -> R) -> R {
     struct Body<F>(F);
     impl<R, F: FnMut() -> R> WithSimd for Body<F> {
         type Output = R;
@@ -186,7 +203,7 @@ pub fn inlined_for<T: Element, R>(body: impl FnMut() -> R) -> R {
             (self.0)()
         }
     }
-    dispatch_for::<T, _>(Body(body))
+    dispatch_narrow(Body(body))
 }
 
 #[cfg(test)]

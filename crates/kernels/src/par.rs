@@ -81,6 +81,7 @@ pub fn reduce<P: Send>(
 }
 
 /// Joins neighbours level by level, keeping one open subtree per level, as binary counting does.
+#[inline(never)]
 fn combine_tree<P>(
     blocks: usize,
     partial: &mut dyn FnMut(usize) -> P,

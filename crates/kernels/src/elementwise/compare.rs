@@ -28,12 +28,18 @@ fn zip<A: Element, B: Element, C: Element>(
     y: &mut [C],
     f: impl Fn(A, B) -> C + Copy + Sync,
 ) {
-    drive(a, b, y, &|a, b, y| {
-        arch::inlined_for::<A, _>(
+    drive(a, b, y, &Zip(f));
+}
+
+struct Zip<F>(F);
+
+impl<A: Element, B: Element, C: Element, F: Fn(A, B) -> C + Copy + Sync> Run<A, B, C> for Zip<F> {
+    fn run(&self, a: &[A], b: &[B], y: &mut [C]) {
+        arch::inlined(
             #[inline(always)]
-            || zip_block(a, b, y, f),
+            || zip_block(a, b, y, self.0),
         );
-    });
+    }
 }
 
 /// The loop of [`zip`], a function of slices because only function arguments tell the compiler
@@ -45,16 +51,19 @@ fn zip_block<A: Copy, B: Copy, C>(a: &[A], b: &[B], y: &mut [C], f: impl Fn(A, B
     }
 }
 
-/// What fills a block of results from blocks of operands of the same length.
-type Run<'a, A, B, C> = &'a (dyn Fn(&[A], &[B], &mut [C]) + Sync);
+/// What fills a block of results from blocks of operands of the same length: a trait of its own,
+/// because the compiler makes each `dyn Fn` twice.
+trait Run<A, B, C>: Sync {
+    fn run(&self, a: &[A], b: &[B], y: &mut [C]);
+}
 
-/// Feeds `run` with all elements in blocks: once per combination of types, not per function.
+/// Feeds `body` with all elements in blocks: once per combination of types, not per function.
 #[track_caller]
 fn drive<A: Element, B: Element, C: Element>(
     a: View<'_, A>,
     b: View<'_, B>,
     y: &mut [C],
-    run: Run<'_, A, B, C>,
+    body: &dyn Run<A, B, C>,
 ) {
     common_shape(y.len(), &[a.strides(), b.strides()]);
     let (a, b) = (Operand::new(a, y.len()), Operand::new(b, y.len()));
@@ -63,14 +72,14 @@ fn drive<A: Element, B: Element, C: Element>(
         let start = index * TASK;
         if let (Operand::Slice(a), Operand::Slice(b)) = (&a, &b) {
             let range = start..start + y.len();
-            return run(&a[range.clone()], &b[range], y);
+            return body.run(&a[range.clone()], &b[range], y);
         }
         let (mut buffer_a, mut buffer_b) = ([A::default(); BLOCK], [B::default(); BLOCK]);
         for (block, y) in y.chunks_mut(BLOCK).enumerate() {
             let start = start + block * BLOCK;
             let a = a.block(start, &mut buffer_a[..y.len()]);
             let b = b.block(start, &mut buffer_b[..y.len()]);
-            run(a, b, y);
+            body.run(a, b, y);
         }
     });
 }
@@ -201,7 +210,7 @@ pub fn select<T: Element>(mask: View<'_, bool>, a: View<'_, T>, b: View<'_, T>, 
                 let mask = mask.block(start, &mut buffer_mask[..y.len()]);
                 let a = a.block(start, &mut buffer_a[..y.len()]);
                 let b = b.block(start, &mut buffer_b[..y.len()]);
-                arch::inlined_for::<T, _>(
+                arch::inlined(
                     #[inline(always)]
                     || select_block(mask, a, b, y),
                 );

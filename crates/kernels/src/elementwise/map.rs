@@ -64,11 +64,7 @@ pub fn map<T: Float, const N: usize, Op: MapOp<T, N>>(
     inputs: [Input<'_, T>; N],
     y: &mut [T],
 ) {
-    check_shapes(&inputs, y.len());
-    drive(inputs, y, Op::COST, &|inputs, y, shape| {
-        // SAFETY: `drive` gives pointers that fit the contract of `Registers`.
-        arch::dispatch_for::<T, _>(unsafe { Registers::new(op, inputs, y, shape) });
-    });
+    drive(inputs, y, Op::COST, &Vectors(op));
 }
 
 /// As [`map`] with a scalar function, in baseline code: for what the standard library computes.
@@ -78,26 +74,46 @@ pub(super) fn map_scalar<T: Float, const N: usize>(
     inputs: [Input<'_, T>; N],
     y: &mut [T],
 ) {
-    check_shapes(&inputs, y.len());
-    drive(inputs, y, cost::SCALAR, &|inputs, y, (runs, len)| {
+    drive(inputs, y, cost::SCALAR, &Scalars(f));
+}
+
+/// The loop over the elements of a map, all that is compiled per op: a trait of its own, because
+/// the compiler makes each `dyn Fn` twice.
+trait Loop<T, const N: usize>: Sync {
+    /// Runs over `(runs, len)` elements.
+    ///
+    /// # Safety
+    /// `len` is a multiple of [`WIDEST`]; the output is writable for all elements, without gaps. Of
+    /// each run, each input that walks is readable for `len` elements and either equals the output
+    /// or does not overlap with it; each that stays is readable for [`WIDEST`] elements.
+    unsafe fn run(&self, inputs: [Walk<T>; N], y: *mut T, shape: (usize, usize));
+}
+
+struct Vectors<Op>(Op);
+
+impl<T: Float, const N: usize, Op: MapOp<T, N>> Loop<T, N> for Vectors<Op> {
+    unsafe fn run(&self, inputs: [Walk<T>; N], y: *mut T, shape: (usize, usize)) {
+        // By the caller's promise, which is what the fields of `Registers` stand for.
+        arch::dispatch_for::<T, _>(Registers { op: self.0, inputs, y, shape });
+    }
+}
+
+struct Scalars<F>(F);
+
+impl<T: Float, const N: usize, F: Fn([T; N]) -> T + Sync> Loop<T, N> for Scalars<F> {
+    unsafe fn run(&self, inputs: [Walk<T>; N], y: *mut T, (runs, len): (usize, usize)) {
         for run in 0..runs {
             for i in 0..len {
-                // SAFETY: by the contract of `Loop`, i < len is readable in each input and writable
+                // SAFETY: by the caller's promise, i < len is readable in each input and writable
                 // in the output.
                 unsafe {
                     let y = y.add(run * len + i);
-                    y.write(f(inputs.map(|x| x.run(run).at(i).read())));
+                    y.write((self.0)(inputs.map(|x| x.run(run).at(i).read())));
                 }
             }
         }
-    });
+    }
 }
-
-/// A loop over `(runs, len)` elements, where `len` is a multiple of [`WIDEST`]: the output is
-/// writable for as many, without gaps. Of each run, each input that walks is readable for `len`
-/// elements and either equals the output or does not overlap with it; each that stays is readable
-/// for [`WIDEST`] elements.
-type Loop<'a, T, const N: usize> = &'a (dyn Fn([Walk<T>; N], *mut T, (usize, usize)) + Sync);
 
 /// How a loop reads an input: element by element, or one block of equal elements over and over.
 struct Walk<T> {
@@ -143,20 +159,23 @@ impl<T> Walk<T> {
     }
 }
 
-/// Feeds `run` with all elements, in tasks that depend on the length and the cost alone.
+/// Feeds `body` with all elements, in tasks that depend on the length and the cost alone.
+#[track_caller]
+#[inline(never)]
 fn drive<T: Float, const N: usize>(
     inputs: [Input<'_, T>; N],
     y: &mut [T],
     cost: usize,
-    run: Loop<'_, T, N>,
+    body: &dyn Loop<T, N>,
 ) {
+    check_shapes(&inputs, y.len());
     let sources = inputs.map(|input| Source::new(input, y.len()));
     let strided = sources.iter().any(|source| matches!(source, Source::Strided(_)));
     let runs = if strided { Runs::new(inputs, y) } else { None };
     let task = |start: usize, y: &mut [T]| match &runs {
-        Some(runs) => along_runs(runs, start, y, run),
-        None if strided => blocks(&sources, start, y, run),
-        None => straight(&sources, start, y, run),
+        Some(runs) => along_runs(runs, start, y, body),
+        None if strided => blocks(&sources, start, y, body),
+        None => straight(&sources, start, y, body),
     };
     let task_len = (TASK_PS / cost).next_multiple_of(BLOCK);
     if y.len() <= task_len {
@@ -296,7 +315,7 @@ fn along_runs<T: Float, const N: usize>(
     runs: &Runs<'_, T, N>,
     start: usize,
     y: &mut [T],
-    run: Loop<'_, T, N>,
+    body: &dyn Loop<T, N>,
 ) {
     let inner = runs.axes.inner();
     let (rows, steps) = match runs.axes.as_slice() {
@@ -339,8 +358,8 @@ fn along_runs<T: Float, const N: usize>(
         // stays.
         unsafe {
             match together {
-                1 => whole_and_rest(inputs, output, len, run),
-                _ => run(inputs, output, (together, len)),
+                1 => whole_and_rest(inputs, output, len, body),
+                _ => body.run(inputs, output, (together, len)),
             }
         }
         done += together * len;
@@ -359,7 +378,7 @@ fn straight<T: Float, const N: usize>(
     sources: &[Source<'_, T>; N],
     start: usize,
     y: &mut [T],
-    run: Loop<'_, T, N>,
+    body: &dyn Loop<T, N>,
 ) {
     let len = y.len();
     let output = y.as_mut_ptr();
@@ -377,7 +396,7 @@ fn straight<T: Float, const N: usize>(
     }
     // SAFETY: `y` has `len` elements; each input is a slice of `len` elements, or `y` itself, or
     // stays.
-    unsafe { whole_and_rest(inputs, output, len, run) }
+    unsafe { whole_and_rest(inputs, output, len, body) }
 }
 
 /// A piece with operands that are copied first, block by block.
@@ -385,7 +404,7 @@ fn blocks<T: Float, const N: usize>(
     sources: &[Source<'_, T>; N],
     start: usize,
     y: &mut [T],
-    run: Loop<'_, T, N>,
+    body: &dyn Loop<T, N>,
 ) {
     let mut buffers = [[T::ZERO; BLOCK]; N];
     for (buffer, source) in buffers.iter_mut().zip(sources) {
@@ -411,7 +430,7 @@ fn blocks<T: Float, const N: usize>(
         });
         // SAFETY: `y` has `len` elements; each input is a slice of at least `len <= BLOCK`
         // elements, or `y` itself.
-        unsafe { whole_and_rest(inputs, output, len, run) }
+        unsafe { whole_and_rest(inputs, output, len, body) }
         done += len;
     }
 }
@@ -420,16 +439,17 @@ fn blocks<T: Float, const N: usize>(
 /// padded copies.
 ///
 /// # Safety
-/// As [`Loop`] says, except that `len` is arbitrary.
+/// As [`Loop::run`], except that `len` is arbitrary.
 unsafe fn whole_and_rest<T: Float, const N: usize>(
     inputs: [Walk<T>; N],
     y: *mut T,
     len: usize,
-    run: Loop<'_, T, N>,
+    body: &dyn Loop<T, N>,
 ) {
     let whole = len - len % WIDEST;
     if whole > 0 {
-        run(inputs, y, (1, whole));
+        // SAFETY: by the caller's promise.
+        unsafe { body.run(inputs, y, (1, whole)) };
     }
     if whole < len {
         let rest = len - whole;
@@ -441,7 +461,9 @@ unsafe fn whole_and_rest<T: Float, const N: usize>(
             let x = unsafe { std::slice::from_raw_parts(x.at(whole), rest) };
             padded[..rest].copy_from_slice(x);
         }
-        run(padded.each_ref().map(|x| Walk::along(x.as_ptr())), result.as_mut_ptr(), (1, WIDEST));
+        let padded = padded.each_ref().map(|x| Walk::along(x.as_ptr()));
+        // SAFETY: the blocks have that many elements.
+        unsafe { body.run(padded, result.as_mut_ptr(), (1, WIDEST)) };
         // SAFETY: the `rest` elements of `y` from `whole` on are writable, and no other reference
         // to them is left.
         let y = unsafe { std::slice::from_raw_parts_mut(y.add(whole), rest) };
@@ -449,20 +471,12 @@ unsafe fn whole_and_rest<T: Float, const N: usize>(
     }
 }
 
-/// The loop over registers, with the pointers of a [`Loop`].
+/// The loop over registers, made only by [`Loop::run`] under its promises.
 struct Registers<T, Op, const N: usize> {
     op: Op,
     inputs: [Walk<T>; N],
     y: *mut T,
     shape: (usize, usize),
-}
-
-impl<T, Op, const N: usize> Registers<T, Op, N> {
-    /// # Safety
-    /// As [`Loop`] says.
-    unsafe fn new(op: Op, inputs: [Walk<T>; N], y: *mut T, shape: (usize, usize)) -> Self {
-        Registers { op, inputs, y, shape }
-    }
 }
 
 impl<T: Float, const N: usize, Op: MapOp<T, N>> Registers<T, Op, N> {
@@ -477,7 +491,7 @@ impl<T: Float, const N: usize, Op: MapOp<T, N>> Registers<T, Op, N> {
             #[inline(always)]
             |x| {
                 let lanes = if second { T::lanes::<S>() } else { 0 };
-                // SAFETY: by this function's contract and that of `new`.
+                // SAFETY: by this function's contract and that of `Loop::run`.
                 let x = unsafe { x.at(i).add(lanes).cast::<T::Lanes<S>>().read_unaligned() };
                 Vector::new(simd, x)
             },
@@ -488,7 +502,7 @@ impl<T: Float, const N: usize, Op: MapOp<T, N>> Registers<T, Op, N> {
     /// As for `load`.
     #[inline(always)]
     unsafe fn store<S: Simd>(&self, i: usize, y: Vector<T, S>) {
-        // SAFETY: by this function's contract and that of `new`.
+        // SAFETY: by this function's contract and that of `Loop::run`.
         unsafe { self.y.add(i).cast::<T::Lanes<S>>().write_unaligned(y.lanes) };
     }
 }

@@ -87,7 +87,7 @@ fn fold_units<T: Float, F: Fold<T>>(x: &[T], split: Split, store: &Store<'_>) {
     let unit_elements = axis.min(PART) * inner.min(STRIP);
     let group = TASK.div_ceil(unit_elements);
     par::for_each(units.div_ceil(group), x.len() / 8, |task| {
-        arch::inlined_for::<T, _>(
+        arch::inlined(
             #[inline(always)]
             || {
                 let mut total = [0.0; STRIP];
