@@ -149,7 +149,7 @@ pub fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
             // SAFETY: as above.
             Simd::vectorize(unsafe { pulp::aarch64::Neon::new_unchecked() }, op)
         }
-        _ => baseline(op),
+        _ => Simd::vectorize(pulp::Scalar::new(), op),
     }
 }
 
@@ -168,21 +168,12 @@ pub fn dispatch_for<T: Element, Op: WithSimd>(op: Op) -> Op::Output {
 fn dispatch_narrow<Op: WithSimd>(op: Op) -> Op::Output {
     #[cfg(target_arch = "x86_64")]
     return match current() {
-        Isa::Scalar => baseline(op),
+        Isa::Scalar => Simd::vectorize(pulp::Scalar::new(), op),
         // SAFETY: `current` gives only what is in `available`; what has AVX-512 has AVX2.
         _ => Simd::vectorize(unsafe { pulp::x86::V3::new_unchecked() }, op),
     };
     #[cfg(not(target_arch = "x86_64"))]
     dispatch(op)
-}
-
-/// The code for any processor.
-#[inline]
-fn baseline<Op: WithSimd>(op: Op) -> Op::Output {
-    #[cfg(any(feature = "baseline", not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
-    return Simd::vectorize(pulp::Scalar::new(), op);
-    #[cfg(not(any(feature = "baseline", not(any(target_arch = "x86_64", target_arch = "aarch64")))))]
-    unreachable!("`current` gives only what is in `available`")
 }
 
 /// A closure that is compiled into baseline code and, for all machines that have it, for AVX2.

@@ -13,6 +13,8 @@ impl<T: Float> Tensor<T> {
     /// The lower triangular `l` with a positive diagonal and `l lᵀ = a`, for the symmetric positive
     /// definite matrices in the last two axes.
     ///
+    /// Needs the feature `linalg`.
+    ///
     /// Of a matrix that is not symmetric, the symmetric part `(a + aᵀ) / 2` counts.
     ///
     /// # Shape

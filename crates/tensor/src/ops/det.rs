@@ -15,6 +15,8 @@ use crate::tensor::{Tensor, data};
 impl<T: Float> Tensor<T> {
     /// The determinants of the matrices in the last two axes.
     ///
+    /// Needs the feature `linalg`.
+    ///
     /// # Shape
     /// `a (..., n, n)` to `y (...)`. The determinant of a matrix without elements is 1.
     ///

@@ -14,6 +14,8 @@ impl<T: Float> Tensor<T> {
     /// Eigenvalues, rising, and eigenvectors of the symmetric matrices in the last two axes:
     /// `a = v diag(w) vᵀ`.
     ///
+    /// Needs the feature `linalg`.
+    ///
     /// Of a matrix that is not symmetric, the symmetric part `(a + aᵀ) / 2` counts. The vectors are
     /// the columns of `v`; each has length 1 and the sign that makes its component of largest
     /// magnitude positive.

@@ -12,6 +12,8 @@ use crate::tensor::{Tensor, data};
 impl<T: Float> Tensor<T> {
     /// The inverse of the matrices in the last two axes.
     ///
+    /// Needs the feature `linalg`.
+    ///
     /// To multiply by an inverse, [`Tensor::solve`] is faster and more accurate.
     ///
     /// # Shape

@@ -24,6 +24,7 @@ mod batch_norm_add_relu;
 mod binary;
 mod ceil;
 mod celu;
+#[cfg(feature = "linalg")]
 mod cholesky;
 mod chunk;
 mod clamp;
@@ -39,12 +40,14 @@ mod cross_entropy_soft;
 mod cummax;
 mod cumprod;
 mod cumsum;
+#[cfg(feature = "linalg")]
 mod det;
 mod diag_embed;
 mod diagonal;
 mod div;
 mod dot;
 mod dropout;
+#[cfg(feature = "linalg")]
 mod eigh;
 mod einsum;
 mod elu;
@@ -80,6 +83,7 @@ mod index_add;
 mod index_put;
 mod index_select;
 mod interpolate;
+#[cfg(feature = "linalg")]
 mod inverse;
 mod is_finite;
 mod is_inf;
@@ -137,6 +141,7 @@ mod pool;
 mod pow;
 mod prelu;
 mod prod;
+#[cfg(feature = "linalg")]
 mod qr;
 mod recip;
 mod recurrence;
@@ -163,12 +168,15 @@ mod sin;
 mod sinh;
 mod slice;
 mod slice_scatter;
+#[cfg(feature = "linalg")]
 mod slogdet;
 mod softmax;
 mod softplus;
 mod softshrink;
 mod softsign;
+#[cfg(feature = "linalg")]
 mod solve;
+#[cfg(feature = "linalg")]
 mod solve_triangular;
 mod sort;
 mod split;
@@ -178,6 +186,7 @@ mod squeeze;
 mod stack;
 mod sub;
 mod sum;
+#[cfg(feature = "linalg")]
 mod svd;
 mod tan;
 mod tanh;

@@ -13,6 +13,8 @@ impl<T: Float> Tensor<T> {
     /// The reduced QR factorisation of the matrices in the last two axes: `a = q r`, where the
     /// columns of `q` are orthonormal and `r` is upper triangular.
     ///
+    /// Needs the feature `linalg`.
+    ///
     /// The diagonal of `r` is not negative, which makes the factors unique where `a` has full
     /// rank. (PyTorch leaves the signs to the algorithm.)
     ///

@@ -14,6 +14,8 @@ impl<T: Float> Tensor<T> {
     /// The signs of the determinants of the matrices in the last two axes, and the logarithms of
     /// their magnitudes.
     ///
+    /// Needs the feature `linalg`.
+    ///
     /// # Shape
     /// `a (..., n, n)` to two tensors `(...)`.
     ///
@@ -43,6 +45,8 @@ impl<T: Float> Tensor<T> {
 
     /// The logarithms of the determinants of the matrices in the last two axes; NaN for a negative
     /// one. See [`Tensor::slogdet`].
+    ///
+    /// Needs the feature `linalg`.
     ///
     /// # Panics
     /// When the last two axes differ.

@@ -14,6 +14,8 @@ use crate::tensor::{Tensor, data};
 impl<T: Float> Tensor<T> {
     /// The solution `x` of `a x = b`, where `a` is this tensor.
     ///
+    /// Needs the feature `linalg`.
+    ///
     /// # Shape
     /// `a (..., n, n)` and `b (..., n, k)` to `x (..., n, k)`; the axes in front broadcast. A `b`
     /// of one axis, `(n)`, stands for a column, and `x` then has that axis last.

@@ -13,6 +13,8 @@ impl<T: Float> Tensor<T> {
     /// The solution `x` of `a x = b`, where `a` is the upper or else the lower triangle of this
     /// tensor; the rest of it is not read.
     ///
+    /// Needs the feature `linalg`.
+    ///
     /// # Shape
     /// `a (..., n, n)` and `b (..., n, k)` to `x (..., n, k)`; the axes in front broadcast. A `b`
     /// of one axis, `(n)`, stands for a column, and `x` then has that axis last.

@@ -14,6 +14,8 @@ impl<T: Float> Tensor<T> {
     /// The reduced singular value decomposition of the matrices in the last two axes:
     /// `a = u diag(s) vᵀ`, with singular values that fall. (PyTorch's `linalg.svd` returns `vᵀ`.)
     ///
+    /// Needs the feature `linalg`.
+    ///
     /// In each column of `u` the component of largest magnitude is positive.
     ///
     /// # Shape
