@@ -129,7 +129,7 @@ pub fn with<R>(isa: Isa, f: impl FnOnce() -> R) -> R {
 
 /// Runs a kernel compiled for the [`current`] instruction set.
 ///
-/// `op` is a [`WithSimd`] struct; for a closure see [`inlined`]. Dispatch once per big slice: it is
+/// `op` is a [`WithSimd`] struct; for a closure see [`inlined_for`]. Dispatch once per big slice: it is
 /// an indirect call that nothing is inlined through.
 #[inline]
 pub fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
@@ -176,25 +176,32 @@ fn dispatch_narrow<Op: WithSimd>(op: Op) -> Op::Output {
     dispatch(op)
 }
 
-/// A closure that is compiled into baseline code and, for all machines that have it, for AVX2.
-///
-/// It is for loops that leave the choice of registers to the compiler. They are bound by memory, so
-/// AVX-512 would double the code and save little.
+/// [`dispatch_for`] of a closure that is compiled into the code of every instruction set.
 ///
 /// A closure given to [`dispatch`] is called through an adapter, which the compiler may share
 /// between the sets and then compiles for the lowest of them; here the closure, marked
 /// `#[inline(always)]`, is called itself.
 #[inline]
-pub fn inlined<R>(body: impl FnMut() -> R) -> R {
-    struct Body<F>(F);
-    impl<R, F: FnMut() -> R> WithSimd for Body<F> {
-        type Output = R;
-        #[inline(always)]
-        fn with_simd<S: Simd>(mut self, _: S) -> R {
-            (self.0)()
-        }
+pub fn inlined_for<T: Element, R>(body: impl FnMut() -> R) -> R {
+    dispatch_for::<T, _>(Inlined(body))
+}
+
+/// [`inlined_for`] of a loop that is bound by memory: AVX-512 machines run the code for AVX2, for
+/// less work of the compiler.
+#[inline]
+pub fn inlined_narrow<R>(body: impl FnMut() -> R) -> R {
+    dispatch_narrow(Inlined(body))
+}
+
+struct Inlined<F>(F);
+
+impl<R, F: FnMut() -> R> WithSimd for Inlined<F> {
+    type Output = R;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, _: S) -> R {
+        (self.0)()
     }
-    dispatch_narrow(Body(body))
 }
 
 #[cfg(test)]

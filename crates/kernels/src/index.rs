@@ -42,7 +42,7 @@ pub fn check(idx: &[i64], size: usize) -> Result<(), BadIndex> {
     // The negative ones turn into huge numbers.
     let outside = |&i: &i64| i as u64 >= size as u64;
     let is_bad = |block: &[i64]| block.iter().fold(false, |bad, i| bad | outside(i));
-    let any_bad = arch::inlined(
+    let any_bad = arch::inlined_narrow(
         #[inline(always)]
         || idx.chunks(1024).any(is_bad),
     );

@@ -93,7 +93,7 @@ fn map<T: Float>(x: &[T], split: Split, rows: &Rows, y: &mut [T]) {
     let weights: Vec<T> = rows.terms.iter().map(|term| T::from_f64(term.1)).collect();
     let work = x.len() + 2 * y.len();
     par::chunks_mut(y, group * inner, work, |task, y| {
-        arch::inlined(
+        arch::inlined_narrow(
             #[inline(always)]
             || {
                 for (at, y) in y.chunks_exact_mut(inner).enumerate() {

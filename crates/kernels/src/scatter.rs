@@ -277,7 +277,7 @@ fn add_by_rows<T: Float>(x: &[T], idx: &[i64], split: Split, start: Start<'_, T>
             let (rest, column) = (unit / strips, unit % strips * strip);
             let (o, first) = (rest / groups, rest % groups * group);
             let width = strip.min(inner - column);
-            arch::inlined(
+            arch::inlined_narrow(
                 #[inline(always)]
                 || {
                     for a in first..axis.min(first + group) {

@@ -47,7 +47,7 @@ pub(super) fn run<T: Float>(dy: &[T], w: &[T], conv: &Conv, dx: &mut [T]) {
                 let to = MatrixMut::row_major(products, places.len(), c * taps);
                 let dy = Matrix::row_major(&dy[first * o..places.end * o], places.len(), o);
                 gemm(dy, by_tap, to, T::ONE, Accumulate::Replace, Epilogue::None);
-                arch::inlined(
+                arch::inlined_narrow(
                     #[inline(always)]
                     || add(products, conv, places.clone(), dx),
                 );

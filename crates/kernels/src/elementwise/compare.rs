@@ -35,7 +35,7 @@ struct Zip<F>(F);
 
 impl<A: Element, B: Element, C: Element, F: Fn(A, B) -> C + Copy + Sync> Run<A, B, C> for Zip<F> {
     fn run(&self, a: &[A], b: &[B], y: &mut [C]) {
-        arch::inlined(
+        arch::inlined_narrow(
             #[inline(always)]
             || zip_block(a, b, y, self.0),
         );
@@ -210,7 +210,7 @@ pub fn select<T: Element>(mask: View<'_, bool>, a: View<'_, T>, b: View<'_, T>, 
                 let mask = mask.block(start, &mut buffer_mask[..y.len()]);
                 let a = a.block(start, &mut buffer_a[..y.len()]);
                 let b = b.block(start, &mut buffer_b[..y.len()]);
-                arch::inlined(
+                arch::inlined_narrow(
                     #[inline(always)]
                     || select_block(mask, a, b, y),
                 );

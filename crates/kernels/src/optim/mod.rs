@@ -113,7 +113,7 @@ fn sweep<'a, T: Float>(params: impl Iterator<Item = Piece<'a, T>>, update: impl 
         pieces.push(piece);
     }
     par::chunks_mut(&mut pieces, 1, elements * NANOSECONDS, |_, piece| {
-        arch::inlined(
+        arch::inlined_narrow(
             #[inline(always)]
             || update.update(std::mem::take(&mut piece[0])),
         );

@@ -54,7 +54,7 @@ fn map<T: Float>(slices: &mut [&mut [T]], f: impl Fn(T) -> T + Sync) {
     let elements: usize = slices.iter().map(|s| s.len()).sum();
     let mut blocks: Vec<&mut [T]> = slices.iter_mut().flat_map(|s| s.chunks_mut(BLOCK)).collect();
     par::chunks_mut(&mut blocks, 1, elements / 2, |_, block| {
-        arch::inlined(
+        arch::inlined_narrow(
             #[inline(always)]
             || block[0].iter_mut().for_each(|x| *x = f(*x)),
         );

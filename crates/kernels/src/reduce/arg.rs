@@ -83,7 +83,7 @@ fn extremes<T: Float, F: Fold<T>>(x: &[T], split: Split, out: Option<&mut [T]>, 
     let units = outer * strips;
     let group = (16 * 1024usize).div_ceil(axis * inner.min(STRIP));
     par::for_each(units.div_ceil(group), x.len() / 4, |task| {
-        arch::inlined(
+        arch::inlined_narrow(
             #[inline(always)]
             || {
                 for unit in task * group..units.min((task + 1) * group) {

@@ -87,7 +87,7 @@ fn fold_units<T: Float, F: Fold<T>>(x: &[T], split: Split, store: &Store<'_>) {
     let unit_elements = axis.min(PART) * inner.min(STRIP);
     let group = TASK.div_ceil(unit_elements);
     par::for_each(units.div_ceil(group), x.len() / 8, |task| {
-        arch::inlined(
+        arch::inlined_narrow(
             #[inline(always)]
             || {
                 let mut total = [0.0; STRIP];

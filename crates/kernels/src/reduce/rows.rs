@@ -51,7 +51,7 @@ pub(super) fn reduce<T: Float, F: Fold<T>>(x: &[T], cols: usize, out: &mut [T], 
 /// The fold of each row of `cols` elements of `x`.
 #[inline(never)]
 fn fold_rows<T: Float, F: Fold<T>>(x: &[T], cols: usize, totals: &mut [f64]) {
-    arch::inlined(
+    arch::inlined_narrow(
         #[inline(always)]
         || {
             for (row, total) in x.chunks_exact(cols).zip(&mut *totals) {

@@ -153,7 +153,7 @@ fn running<T: Float>(
     let rows = TASK.div_ceil(split.axis);
     par::chunks_mut(out, rows * split.axis, x.len() / 2, |task, out| {
         let x = &x[task * rows * split.axis..][..out.len()];
-        arch::inlined(
+        arch::inlined_narrow(
             #[inline(always)]
             || {
                 let rows = x.chunks_exact(split.axis).zip(out.chunks_exact_mut(split.axis));
@@ -224,7 +224,7 @@ fn scan<T: Float, S: Copy + Sync, R: Send, const N: usize>(
     let work = 2 * out.len();
     let out = Disjoint::new(out);
     par::for_each(units.div_ceil(group), work, |task| {
-        arch::inlined(
+        arch::inlined_narrow(
             #[inline(always)]
             || {
                 for unit in task * group..units.min((task + 1) * group) {

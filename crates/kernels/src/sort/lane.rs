@@ -151,7 +151,7 @@ pub(super) fn first_k<'a, T: Sortable>(
 ) -> &'a [T::Entry] {
     let (list, spare) = T::Entry::list(words).split_at_mut(held(lane.len(), k));
     let flip = flip(order);
-    let count = arch::inlined(
+    let count = arch::inlined_for::<T, _>(
         #[inline(always)]
         || match list.len() == lane.len() {
             true => fill(lane, flip, list),
