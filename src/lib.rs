@@ -53,6 +53,12 @@
 //!
 #![doc = include_str!("../docs/first-program.md")]
 //!
+//! # Features
+//!
+//! `linalg` adds factorisations (`Tensor::solve` and its kin), `progress` bars in the terminal,
+//! `plots` pictures, and `registry`, for dev-dependencies, the checks of ops for ops of one's own.
+//! All are off by default: what a program does not use, it need not compile.
+//!
 //! # What panics and what returns errors
 //!
 //! A mistake in the program (shapes that do not fit, an axis that does not exist) panics at the
