@@ -55,7 +55,7 @@
 //!
 //! # Features
 //!
-//! `linalg` adds factorisations (`Tensor::solve` and its kin), `progress` bars in the terminal,
+//! `linalg` adds factorisations (`Tensor::solve` and its kin) and Newton's method, `progress` bars in the terminal,
 //! `plots` pictures, and `registry`, for dev-dependencies, the checks of ops for ops of one's own.
 //! All are off by default: what a program does not use, it need not compile.
 //!

@@ -11,6 +11,8 @@ use super::vector::{moved, variables, with_variables};
 /// forward-mode passes over the gradient, `n²` numbers and `n³ / 3` operations: for small `n`
 /// only. [`NewtonCg`](super::NewtonCg) needs no matrix.
 ///
+/// Needs the feature `linalg`.
+///
 /// # Numerics
 /// The step goes to any point without slope, maxima and saddles included. NaN where the Hessian
 /// is singular.
