@@ -18,8 +18,9 @@ use roofline::{Roofline, criterion};
 
 type Criterion = criterion::Criterion<Roofline>;
 
-fn draw(len: usize) -> Vec<f32> {
-    Tensor::randn([len], &mut Rng::seed(1)).to_vec()
+/// In buffers, as tensors have it: on huge pages, and starting at different places of a page.
+fn draw(len: usize) -> Buffer<f32> {
+    Buffer::from_slice(&Tensor::randn([len], &mut Rng::seed(1)).to_vec())
 }
 
 /// Products of (m, k) and (k, n), with each factor as it is (N) or transposed (T); beside each,
@@ -39,7 +40,7 @@ fn products(criterion: &mut Criterion) {
     for (m, k, n) in sizes {
         let mut group = criterion.benchmark_group(format!("gemm {m}x{k}x{n}"));
         group.throughput(Throughput::Elements((2 * m * k * n) as u64));
-        let (a, b) = (buffer(&draw(m * k)), buffer(&draw(k * n)));
+        let (a, b) = (draw(m * k), draw(k * n));
         let (mut c, mut theirs) = (Buffer::zeroed(m * n), Buffer::zeroed(m * n));
         for name in ["NN", "NT", "TN", "TT"] {
             let transposed = (name.starts_with('T'), name.ends_with('T'));
@@ -61,12 +62,6 @@ fn products(criterion: &mut Criterion) {
         }
         group.finish();
     }
-}
-
-fn buffer(data: &[f32]) -> Buffer<f32> {
-    let mut buffer = Buffer::unspecified(data.len());
-    buffer.copy_from_slice(data);
-    buffer
 }
 
 fn part(data: &[f32], rows: usize, cols: usize, transposed: bool) -> Matrix<'_, f32> {
@@ -102,8 +97,9 @@ fn functions(criterion: &mut Criterion) {
         ("tan", elementwise::tan),
     ];
     for (size, len) in [("64K", 64 << 10), ("1M", 1_000_000)] {
-        let x: Vec<f32> = draw(len).iter().map(|x| x.abs() + 0.1).collect();
-        let mut y = vec![0.0; x.len()];
+        let mut x = draw(len);
+        x.iter_mut().for_each(|x| *x = x.abs() + 0.1);
+        let mut y = Buffer::zeroed(x.len());
         let mut group = criterion.benchmark_group(size);
         group.throughput(Throughput::Bytes(8 * len as u64));
         for (name, kernel) in kernels {
@@ -121,7 +117,7 @@ fn functions(criterion: &mut Criterion) {
 fn rows(criterion: &mut Criterion) {
     let (rows, cols) = (512, 1000);
     let (x, dy) = (draw(rows * cols), draw(rows * cols));
-    let (mut y, mut dx) = (vec![0.0; x.len()], vec![0.0; x.len()]);
+    let (mut y, mut dx) = (Buffer::zeroed(x.len()), Buffer::zeroed(x.len()));
     let mut group = criterion.benchmark_group("512x1000");
     group.throughput(Throughput::Bytes(20 * x.len() as u64));
     let mut softmax = || {
@@ -156,7 +152,7 @@ fn norms(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("norm");
     let (rows, cols) = (4096, 512);
     let (x, dy, gamma, beta) = (draw(rows * cols), draw(rows * cols), draw(cols), draw(cols));
-    let (mut y, mut dx) = (vec![0.0; x.len()], vec![0.0; x.len()]);
+    let (mut y, mut dx) = (Buffer::zeroed(x.len()), Buffer::zeroed(x.len()));
     let (mut mean, mut rstd) = (vec![0.0; rows], vec![0.0; rows]);
     let (mut dgamma, mut dbeta) = (vec![0.0; cols], vec![0.0; cols]);
     let layer = LayerNorm { gamma: Some(&gamma), beta: Some(&beta), eps: 1e-5 };
@@ -176,7 +172,7 @@ fn norms(criterion: &mut Criterion) {
     ] {
         let split = Split { outer, axis, inner };
         let (x, dy) = (draw(split.elements()), draw(split.elements()));
-        let (mut y, mut dx) = (vec![0.0; x.len()], vec![0.0; x.len()]);
+        let (mut y, mut dx) = (Buffer::zeroed(x.len()), Buffer::zeroed(x.len()));
         let (mut mean, mut var) = (vec![0.0; axis], vec![0.0; axis]);
         let (mut dgamma, mut dbeta) = (vec![0.0; axis], vec![0.0; axis]);
         let (gamma, beta, eps) = (None, None, 1e-5);
@@ -206,13 +202,13 @@ fn norms(criterion: &mut Criterion) {
 /// Dropout, AdamW over one large parameter, and copies that transpose.
 fn sweeps(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("dropout");
-    let (x, mut y) = (draw(1_000_000), vec![0.0; 1_000_000]);
+    let (x, mut y) = (draw(1_000_000), Buffer::zeroed(1_000_000));
     group.throughput(Throughput::Bytes(8 * x.len() as u64));
     group.bench_function("1M", |b| b.iter(|| dropout::dropout(black_box(&x), 0.5, 1, &mut y)));
     group.finish();
     let mut group = criterion.benchmark_group("adamw");
     for (name, len) in [("1M", 1_000_000), ("10M", 10_000_000)] {
-        let (mut p, g) = (Buffer::from_slice(&draw(len)), Buffer::from_slice(&draw(len)));
+        let (mut p, g) = (draw(len), draw(len));
         let (mut m, mut v) = (Buffer::zeroed(len), Buffer::zeroed(len));
         let step = AdamStep { decay: Decay::Decoupled(0.01), ..AdamStep::new(1e-3, 10) };
         group.throughput(Throughput::Bytes(28 * len as u64));
@@ -227,7 +223,7 @@ fn sweeps(criterion: &mut Criterion) {
     group.finish();
     let mut group = criterion.benchmark_group("transposing copy");
     for size in [512, 2048] {
-        let x = Buffer::from_slice(&draw(size * size));
+        let x = draw(size * size);
         let mut y = Buffer::zeroed(size * size);
         group.throughput(Throughput::Bytes(8 * x.len() as u64));
         let (shape, strides) = ([size, size], [1, size as isize]);

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use backstitch::kernels::calibrate;
+use backstitch::kernels::{Buffer, calibrate};
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput};
 
@@ -16,8 +16,8 @@ pub struct Machine {
     bandwidths: Vec<(f64, f64)>,
 }
 
-/// Working sets that stay in L1, L2, L3 or go to memory on most machines, in bytes.
-const SETS: [usize; 4] = [24 << 10, 384 << 10, 12 << 20, 256 << 20];
+/// Working sets that stay in L1, L2, L3, in a large L3, or go to memory on most machines, in bytes.
+const SETS: [usize; 5] = [24 << 10, 384 << 10, 12 << 20, 36 << 20, 256 << 20];
 
 impl Machine {
     /// Measures for a fraction of a second and prints what it found.
@@ -26,7 +26,7 @@ impl Machine {
         let flops = best(|| calibrate::multiply_adds(400_000, threads));
         let bandwidth = |&set: &usize| {
             let len = set / 12;
-            let (a, b, mut y) = (vec![1.0; len], vec![2.0; len], vec![0.0; len]);
+            let [a, b, mut y] = [1.0, 2.0, 0.0].map(|x| Buffer::from_slice(&vec![x; len]));
             let rounds = ((8 << 20) / set).max(1);
             (set as f64, best(|| calibrate::triad(&a, &b, &mut y, rounds, threads)))
         };
@@ -38,7 +38,7 @@ impl Machine {
         let rates: Vec<String> =
             machine.bandwidths.iter().map(|(_, rate)| format!("{:.0}", rate / 1e9)).collect();
         println!(
-            "calibration: {threads} threads, {:.0} GFLOP/s, triad {} GB/s (L1, L2, L3, memory), \
+            "calibration: {threads} threads, {:.0} GFLOP/s, triad {} GB/s (sets of 24K, 384K, 12M, 36M, 256M), \
              fork and join {:.2} us",
             machine.flops / 1e9,
             rates.join(", "),
@@ -49,7 +49,7 @@ impl Machine {
 
     fn bandwidth(&self, bytes: f64) -> f64 {
         let fits = self.bandwidths.iter().find(|(set, _)| bytes <= *set);
-        fits.or(self.bandwidths.last()).expect("there are four levels").1
+        fits.or(self.bandwidths.last()).expect("there are levels").1
     }
 }
 

@@ -11,7 +11,7 @@ use std::fmt;
 use pulp::{Simd, WithSimd};
 
 use crate::element::{Float, per_float};
-use crate::math::exp_nonpositive;
+use crate::math::exp_of_difference;
 use crate::registers::{map, sum};
 use crate::simd::Vector;
 use crate::softmax::{Maxima, exp_sum};
@@ -509,10 +509,11 @@ fn row_gradient<T: Float, S: Simd>(
     dlogits: &mut [T],
 ) {
     let dloss = dloss.to_f64();
-    let (max, log_sum) = (Vector::splat(simd, saved[0]), Vector::splat(simd, saved[1]));
-    let size = Vector::constant(simd, dloss * size);
+    let max = Vector::splat(simd, saved[0]);
+    // e^(x - max) times this is p times the size.
+    let size =
+        Vector::constant(simd, dloss * size) * exp_of_difference(-Vector::splat(simd, saved[1]));
     let share = Vector::constant(simd, dloss * rows.share);
-    let p = SoftmaxOf { max, log_sum };
     let logits = rows.logits(row);
     // With labels, weights stand in for targets, which then count nothing.
     let (targets, keep) = match rows.target {
@@ -527,7 +528,7 @@ fn row_gradient<T: Float, S: Simd>(
             [logits],
             dlogits,
             #[inline(always)]
-            |[x]| p.of(x).mul_add(size, minus_share),
+            |[x]| exp_of_difference(x - max).mul_add(size, minus_share),
         );
     }
     map(
@@ -535,22 +536,8 @@ fn row_gradient<T: Float, S: Simd>(
         [logits, targets, rows.weights],
         dlogits,
         #[inline(always)]
-        |[x, t, w]| w.neg_mul_add(t.mul_add(keep, share), p.of(x) * size),
+        |[x, t, w]| w.neg_mul_add(t.mul_add(keep, share), exp_of_difference(x - max) * size),
     );
-}
-
-/// The softmax of a row, from what forward has saved.
-#[derive(Clone, Copy)]
-struct SoftmaxOf<T: Float, S: Simd> {
-    max: Vector<T, S>,
-    log_sum: Vector<T, S>,
-}
-
-impl<T: Float, S: Simd> SoftmaxOf<T, S> {
-    #[inline(always)]
-    fn of(self, logits: Vector<T, S>) -> Vector<T, S> {
-        exp_nonpositive(logits - self.max - self.log_sum)
-    }
 }
 
 #[cfg(test)]

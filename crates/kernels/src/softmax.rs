@@ -9,7 +9,7 @@
 use pulp::{Simd, WithSimd};
 
 use crate::element::{Float, per_float};
-use crate::math::{exp, exp_nonpositive};
+use crate::math::{exp, exp_of_difference};
 use crate::prefetch::NextRows;
 use crate::registers::{BLOCK, fold, map, map_fold, sum};
 use crate::simd::Vector;
@@ -217,7 +217,7 @@ impl<T: Float> RowKernel<T> for SoftmaxRow {
                 #[inline(always)]
                 |[sum], [x]| {
                     next.ask(T::lanes::<S>());
-                    let e = exp_nonpositive(x - max);
+                    let e = exp_of_difference(x - max);
                     ([sum + e], e)
                 },
                 #[inline(always)]
@@ -366,7 +366,7 @@ pub(crate) fn exp_sum<T: Float, S: Simd>(simd: S, x: &[T], max: T) -> f64 {
         #[inline(always)]
         |[x]| {
             next.ask(T::lanes::<S>());
-            exp_nonpositive(x - max)
+            exp_of_difference(x - max)
         },
     )
 }

@@ -18,6 +18,12 @@ pub trait MathFloat: SimdFloat {
 
     /// exp is 0 (rounded) below.
     const EXP_MIN: Self;
+    /// Its integral power of 2 is the largest below the normal numbers'.
+    const EXP_FLUSHED: Self;
+    /// Half of the exponents of normal numbers.
+    const EXPONENT_HALF: Self;
+    /// `2^-EXPONENT_HALF`
+    const EXP2_MINUS_HALF: Self;
     /// exp is infinite above.
     const EXP_MAX: Self;
     /// exp2 is 0 (rounded) below.
@@ -30,8 +36,6 @@ pub trait MathFloat: SimdFloat {
     const TANH_MAX: Self;
     /// The largest exponent of a finite value.
     const EXPONENT_MAX: Self;
-    /// The least exponent of a normal value.
-    const EXPONENT_MIN: Self;
     /// `q` in `expm1(r) = r + r^2 q(r)`, `|r| <= ln(2) / 2`.
     const EXP_Q: &'static [f64];
 
@@ -42,8 +46,10 @@ pub trait MathFloat: SimdFloat {
     const FINITE_MAX: Self;
     /// The exponent of the factor that makes subnormal values normal.
     const SUBNORMAL_SHIFT: Self;
+    /// `p` in `ln(1 + f) = f - f^2/2 + f^3 p(f)`; empty where [`LOG_R`](Self::LOG_R) serves.
+    const LOG_P: &'static [f64];
     /// `r` in `ln(1 + f) = f - f^2/2 + s (f^2/2 + s^2 r(s^2))`, `s = f / (2 + f)`,
-    /// `1 + f` in `[sqrt(1/2), sqrt(2)]`. From FreeBSD's msun, e_logf.c and e_log.c.
+    /// `1 + f` in `[sqrt(1/2), sqrt(2)]`. From FreeBSD's msun, e_log.c.
     const LOG_R: &'static [f64];
     /// `r` in `ln(1 + t) = 2 s + s^3 r(s^2)`, `s = t / (2 + t)`, `0 <= t <= 1`.
     const LOG1P_R: &'static [f64];
@@ -56,13 +62,15 @@ impl MathFloat for f32 {
     const LN_2: Self = std::f32::consts::LN_2;
 
     const EXP_MIN: Self = -104.0;
+    const EXP_FLUSHED: Self = -88.03;
+    const EXPONENT_HALF: Self = 64.0;
+    const EXP2_MINUS_HALF: Self = f32::from_bits((127 - 64) << 23);
     const EXP_MAX: Self = 89.0;
     const EXP2_MIN: Self = -151.0;
     const EXP2_MAX: Self = 128.0;
     const EXPM1_MIN: Self = -18.0;
     const TANH_MAX: Self = 20.0;
     const EXPONENT_MAX: Self = 127.0;
-    const EXPONENT_MIN: Self = -126.0;
     const EXP_Q: &'static [f64] = &[
         0.499_999_934_32,
         0.166_665_203_99,
@@ -75,8 +83,17 @@ impl MathFloat for f32 {
     const NORMAL_MIN: Self = f32::MIN_POSITIVE;
     const FINITE_MAX: Self = f32::MAX;
     const SUBNORMAL_SHIFT: Self = 23.0;
-    const LOG_R: &'static [f64] =
-        &[0.666_666_626_93, 0.400_009_721_52, 0.284_987_866_88, 0.242_790_788_41];
+    const LOG_P: &'static [f64] = &[
+        0.333_333_167_3,
+        -0.250_008_104_0,
+        0.200_022_862_9,
+        -0.166_245_541_4,
+        0.141_811_915_6,
+        -0.131_287_535_4,
+        0.128_816_497_6,
+        -0.078_596_177_0,
+    ];
+    const LOG_R: &'static [f64] = &[];
     const LOG1P_R: &'static [f64] =
         &[0.666_664_131_3, 0.400_216_990_5, 0.279_991_397_1, 0.280_244_586_2];
 }
@@ -88,13 +105,15 @@ impl MathFloat for f64 {
     const LN_2: Self = std::f64::consts::LN_2;
 
     const EXP_MIN: Self = -746.0;
+    const EXP_FLUSHED: Self = -709.09;
+    const EXPONENT_HALF: Self = 512.0;
+    const EXP2_MINUS_HALF: Self = f64::from_bits((1023 - 512) << 52);
     const EXP_MAX: Self = 710.0;
     const EXP2_MIN: Self = -1076.0;
     const EXP2_MAX: Self = 1024.0;
     const EXPM1_MIN: Self = -38.0;
     const TANH_MAX: Self = 40.0;
     const EXPONENT_MAX: Self = 1023.0;
-    const EXPONENT_MIN: Self = -1022.0;
     const EXP_Q: &'static [f64] = &[
         0.5,
         0.166_666_666_666_666_82,
@@ -113,6 +132,7 @@ impl MathFloat for f64 {
     const NORMAL_MIN: Self = f64::MIN_POSITIVE;
     const FINITE_MAX: Self = f64::MAX;
     const SUBNORMAL_SHIFT: Self = 52.0;
+    const LOG_P: &'static [f64] = &[];
     const LOG_R: &'static [f64] = &[
         6.666_666_666_666_735e-1,
         3.999_999_999_940_942e-1,

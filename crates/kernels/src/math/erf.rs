@@ -7,7 +7,7 @@
 
 use pulp::Simd;
 
-use super::exp::{exp, expm1_near_zero, reduce};
+use super::exp::exp_to_normal;
 use super::polynomial;
 use super::sigmoid::{sigmoid, sigmoid_pair};
 use crate::element::{DType, Element, Float};
@@ -34,6 +34,18 @@ const TAIL_P: &[f64] =
 const TAIL_R: &[f64] = &[1.0, 1.483_592_02, 0.902_181_497, 0.273_190_302, 0.036_902_753_1];
 /// Q is below the least subnormal f32 from here on.
 const TAIL_MAX: f64 = 14.5;
+/// `e^(-z^2/2)` is 2^-127, the first power below the normal f32.
+const FLUSHED: f64 = 13.27;
+/// `e^(-u/2)`, `|u| <= ln(2)`: as [`MathFloat::EXP_Q`](super::coefficients::MathFloat::EXP_Q).
+const EXP_MINUS_HALF: &[f64] = &[
+    1.0,
+    -0.5,
+    0.499_999_934_32 / 4.0,
+    -0.166_665_203_99 / 8.0,
+    0.041_668_390_804 / 16.0,
+    -0.008_368_745_126_2 / 32.0,
+    0.001_381_453_928_4 / 64.0,
+];
 
 const SQRT_HALF: f64 = std::f64::consts::FRAC_1_SQRT_2;
 /// `1 / sqrt(2 pi)`
@@ -64,7 +76,7 @@ pub fn erf<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
     let size = x.abs();
     let near = x.mul_add(polynomial(x * x, ERF_NEAR), x);
     let t = size.at_most(T::from_f64(ERF_FAR_MAX));
-    let far = x.same(T::ONE) - exp(t * polynomial(t, ERF_FAR));
+    let far = x.same(T::ONE) - exp_to_normal(t * polynomial(t, ERF_FAR));
     let is_near = size.less(x.same(T::from_f64(ERF_NEAR_MAX)));
     is_near.select(near, far.with_sign_of(x))
 }
@@ -80,45 +92,32 @@ pub fn erfc<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
     let two = x.same(T::ONE + T::ONE);
     let size = x.abs().at_most(T::from_f64(TAIL_MAX * SQRT_HALF));
     let mills = mills(size * x.same(T::from_f64(std::f64::consts::SQRT_2)));
-    let tail = two * exp_minus_square_times(size, T::ONE, mills);
+    let (sum, e) = exp_minus_square(size, T::ONE);
+    let n = sum - x.same(T::EXPONENT_MAGIC);
+    let tail = two * (e * mills).scale(n);
     x.less(x.same(T::ZERO)).select(two - tail, tail)
 }
 
-/// `n` and `p` of `e^(-z^2 factor) = 2^n (1 + p)` for `factor` 1 or 1/2, with the rounding error of
-/// the square made good: at the far end it would cost 50 ulps.
+/// `n + EXPONENT_MAGIC` and `e` of `e^(-z^2 factor) = 2^n e`, for `factor` 1 or 1/2 and
+/// `0 <= z <= TAIL_MAX`. The square is not rounded: at the far end that would cost 50 ulps.
 #[inline(always)]
-fn reduced_minus_square<T: Float, S: Simd>(
-    z: Vector<T, S>,
-    factor: T,
-) -> (Vector<T, S>, Vector<T, S>) {
-    let (square, error) = square_with_error(z);
-    let factor = z.same(-factor);
-    let (n, r) = reduce(square * factor);
-    (n, expm1_near_zero(error.mul_add(factor, r)))
-}
-
-/// `e^(-z^2 factor) m` for `factor` 1 or 1/2.
-#[inline(always)]
-fn exp_minus_square_times<T: Float, S: Simd>(
-    z: Vector<T, S>,
-    factor: T,
-    m: Vector<T, S>,
-) -> Vector<T, S> {
-    let (n, p) = reduced_minus_square(z, factor);
-    p.mul_add(m, m).scale(n)
-}
-
-/// `z * z`, rounded, and what the rounding lost.
-#[inline(always)]
-fn square_with_error<T: Float, S: Simd>(z: Vector<T, S>) -> (Vector<T, S>, Vector<T, S>) {
-    let square = z * z;
-    if S::IS_SCALAR {
-        // Without FMA: the head's square is exact, the rest is the tail times the sum.
-        let head = z.map(|z| T::from_f64((z.to_f64() * 128.0) as i64 as f64 / 128.0));
-        let exact = (head * head - square) + (z - head) * (z + head);
-        return (square, exact);
-    }
-    (square, z.mul_add_exact(z, -square))
+fn exp_minus_square<T: Float, S: Simd>(z: Vector<T, S>, factor: T) -> (Vector<T, S>, Vector<T, S>) {
+    let twice = z.same(factor + factor);
+    let magic = z.same(T::EXPONENT_MAGIC);
+    let sum = (z * z).mul_add(z.same(-factor * T::LOG2_E), magic);
+    let n = sum - magic;
+    // u = 2 factor z^2 + n 2 ln(2)
+    let head = n * z.same(T::LN2_HI + T::LN2_HI);
+    let u = if S::IS_SCALAR {
+        // Without FMA.
+        z.map2(head, |z, head| {
+            T::from_f64(z.to_f64() * z.to_f64() * (factor + factor).to_f64() + head.to_f64())
+        })
+    } else {
+        (z * twice).mul_add_exact(z, head)
+    };
+    let u = n.mul_add(z.same(T::LN2_LO + T::LN2_LO), u);
+    (sum, polynomial(u, EXP_MINUS_HALF))
 }
 
 /// `Q(z) e^(z^2/2)` for `0 <= z <= TAIL_MAX`.
@@ -136,9 +135,11 @@ pub fn gelu<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
         return map_f64(x.at_least(T::MIN), |x| x * normal_cdf_f64(x));
     }
     // x Phi(x) = max(x, 0) - |x| Q(|x|)
-    let z = x.abs().at_most(T::from_f64(TAIL_MAX));
-    let tail = exp_minus_square_times(z, T::HALF, mills(z));
-    (-z).mul_add(tail, x.at_least(T::ZERO))
+    let z = x.abs().at_most(T::from_f64(FLUSHED));
+    let (sum, e) = exp_minus_square(z, T::HALF);
+    // All else is there before e is, the end of the longest chain.
+    let rest = mills(z) * sum.exp2_of_sum() * z;
+    (-rest).mul_add(e, x.at_least(T::ZERO))
 }
 
 /// The derivative of [`gelu`]: `Phi(x) + x phi(x)`.
@@ -151,8 +152,9 @@ pub fn gelu_slope<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
         return map_f64(x, |x| normal_cdf_f64(x) + x * NORMAL_DENSITY_0 * (-0.5 * x * x).exp());
     }
     let one = x.same(T::ONE);
-    let z = x.abs().at_most(T::from_f64(TAIL_MAX));
-    let e = exp_minus_square_times(z, T::HALF, one);
+    let z = x.abs().at_most(T::from_f64(FLUSHED));
+    let (sum, e) = exp_minus_square(z, T::HALF);
+    let e = e * sum.exp2_of_sum();
     let tail = e * mills(z);
     let cdf = x.less(x.same(T::ZERO)).select(tail, one - tail);
     let x_clamped = z.with_sign_of(x);

@@ -17,8 +17,13 @@ pub(super) fn reduced_expm1<T: Float, S: Simd>(x: Vector<T, S>) -> (Vector<T, S>
 #[inline(always)]
 pub(super) fn reduce<T: Float, S: Simd>(x: Vector<T, S>) -> (Vector<T, S>, Vector<T, S>) {
     let n = x.round_product(T::LOG2_E);
-    let r = n.mul_add(x.same(-T::LN2_HI), x);
-    (n, n.mul_add(x.same(-T::LN2_LO), r))
+    (n, remainder(x, n))
+}
+
+/// `x - n ln(2)`
+#[inline(always)]
+fn remainder<T: Float, S: Simd>(x: Vector<T, S>, n: Vector<T, S>) -> Vector<T, S> {
+    n.mul_add(x.same(-T::LN2_LO), n.mul_add(x.same(-T::LN2_HI), x))
 }
 
 /// `expm1(r)` for `|r| <= ln(2) / 2`.
@@ -27,26 +32,63 @@ pub(super) fn expm1_near_zero<T: Float, S: Simd>(r: Vector<T, S>) -> Vector<T, S
     (r * r).mul_add(polynomial(r, T::EXP_Q), r)
 }
 
+/// `e^r` for `|r| <= ln(2) / 2`.
+#[inline(always)]
+fn exp_near_zero<T: Float, S: Simd>(r: Vector<T, S>) -> Vector<T, S> {
+    let one = r.same(T::ONE);
+    if const { S::IS_SCALAR } {
+        // Without FMA the shorter chain would round once more.
+        return one + expm1_near_zero(r);
+    }
+    polynomial(r, T::EXP_Q).mul_add(r, one).mul_add(r, one)
+}
+
 /// `e^x`. Underflows gradually to 0, overflows to infinity.
 ///
 /// In f32 within 1.02 ulps on every argument.
 #[inline(always)]
 pub fn exp<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
-    let (n, p) = reduced_expm1(x.clamp(T::EXP_MIN, T::EXP_MAX));
-    (x.same(T::ONE) + p).scale(n)
+    let x = x.clamp(T::EXP_MIN, T::EXP_MAX);
+    let magic = x.same(T::EXPONENT_MAGIC_TWICE);
+    let sum = x.mul_add(x.same(T::LOG2_E), magic);
+    let n = sum - magic;
+    exp_near_zero(remainder(x, n)).scale_by_sum(sum, n)
 }
 
-/// `e^x` for `x <= 0` where a result below the normal numbers may become 0: one multiplication
-/// fewer than [`exp`], for softmax and attention.
+/// [`exp`] for `x <= 0`, in fewer steps.
 #[inline(always)]
-pub fn exp_nonpositive<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
-    let (n, p) = reduced_expm1(x.at_least(T::EXP_MIN));
-    if let Some(lanes) = T::simd_scale(x.simd, (x.same(T::ONE) + p).lanes, n.lanes) {
-        return Vector::new(x.simd, lanes);
+pub(super) fn exp_nonpositive<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
+    let x = x.at_least(T::EXP_MIN);
+    // 2^n in two factors, of which one is always the same.
+    let magic = x.same(T::EXPONENT_MAGIC + T::EXPONENT_HALF);
+    let sum = x.mul_add(x.same(T::LOG2_E), magic);
+    let n = sum - magic;
+    let y = exp_near_zero(remainder(x, n));
+    match T::simd_scale(x.simd, y.lanes, n.lanes) {
+        Some(lanes) => Vector::new(x.simd, lanes),
+        None => y * sum.exp2_of_sum() * x.same(T::EXP2_MINUS_HALF),
     }
-    let scale = n.exp2_int();
-    let y = scale.mul_add(p, scale);
-    n.less(x.same(T::EXPONENT_MIN)).select(x.same(T::ZERO), y)
+}
+
+/// [`exp`] where the result is a normal number.
+#[inline(always)]
+pub(super) fn exp_to_normal<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
+    let magic = x.same(T::EXPONENT_MAGIC);
+    let sum = x.mul_add(x.same(T::LOG2_E), magic);
+    exp_near_zero(remainder(x, sum - magic)) * sum.exp2_of_sum()
+}
+
+/// `e^x` of a difference `x <= 0`, for softmax.
+///
+/// As a difference is off by up to `eps |x| / 2`, so may be what is left of x in here; and a result
+/// below the normal numbers may become 0.
+#[inline(always)]
+pub fn exp_of_difference<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
+    let x = x.at_least(T::EXP_FLUSHED);
+    let magic = x.same(T::EXPONENT_MAGIC);
+    let sum = x.mul_add(x.same(T::LOG2_E), magic);
+    let r = (sum - magic).neg_mul_add(x.same(T::LN_2), x);
+    exp_near_zero(r) * sum.exp2_of_sum()
 }
 
 /// `2^x`. Exact for integers; underflows gradually to 0, overflows to infinity.
@@ -75,7 +117,10 @@ pub fn expm1<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
 /// `e^x - 1` for `0 <= x`, with x cut at [`super::coefficients::MathFloat::TANH_MAX`].
 #[inline(always)]
 pub(super) fn expm1_for_tanh<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
-    let (n, p) = reduced_expm1(x.at_most(T::TANH_MAX));
-    let scale = n.exp2_int();
+    let x = x.at_most(T::TANH_MAX);
+    let magic = x.same(T::EXPONENT_MAGIC);
+    let sum = x.mul_add(x.same(T::LOG2_E), magic);
+    let p = expm1_near_zero(remainder(x, sum - magic));
+    let scale = sum.exp2_of_sum();
     scale.mul_add(p, scale - x.same(T::ONE))
 }

@@ -19,7 +19,7 @@ mod trig;
 use pulp::Simd;
 
 pub use erf::{erf, erfc, gelu, gelu_slope, gelu_tanh, gelu_tanh_slope};
-pub use exp::{exp, exp_nonpositive, exp2, expm1};
+pub use exp::{exp, exp_of_difference, exp2, expm1};
 pub use inverse::{acos, acosh, asin, asinh, atan, atan2, atanh, cosh, sinh};
 pub use log::{log, log1p, log2};
 pub use sigmoid::{

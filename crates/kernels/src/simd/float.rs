@@ -18,6 +18,10 @@ pub trait SimdFloat: Element {
     const TWO_MANTISSA: Self;
     /// 1.5 * 2^p: adding it rounds to an integer.
     const ROUND_MAGIC: Self;
+    /// `ROUND_MAGIC` plus the bias of the exponent.
+    const EXPONENT_MAGIC: Self;
+    /// `ROUND_MAGIC` plus twice the bias of the exponent.
+    const EXPONENT_MAGIC_TWICE: Self;
     /// 1/2
     const HALF: Self;
     /// The bit of the sign.
@@ -73,14 +77,18 @@ pub trait SimdFloat: Element {
     fn simd_reduce_min<S: Simd>(s: S, a: Self::Lanes<S>) -> Self;
     fn as_elements_mut<L: bytemuck::Pod>(lanes: &mut L) -> &mut [Self];
     fn simd_exp2_int<S: Simd>(s: S, n: Self::Lanes<S>) -> Self::Lanes<S>;
+    fn simd_exp2_of_sum<S: Simd>(s: S, sum: Self::Lanes<S>) -> Self::Lanes<S>;
     fn simd_exponent<S: Simd>(s: S, a: Self::Lanes<S>) -> Self::Lanes<S>;
     fn simd_set_exponent_zero<S: Simd>(s: S, a: Self::Lanes<S>) -> Self::Lanes<S>;
     fn simd_scale<S: Simd>(s: S, a: Self::Lanes<S>, n: Self::Lanes<S>) -> Option<Self::Lanes<S>>;
+    fn simd_scale_twice<S: Simd>(s: S, a: Self::Lanes<S>, sum: Self::Lanes<S>) -> Self::Lanes<S>;
+    fn simd_split<S: Simd>(s: S, a: Self::Lanes<S>) -> (Self::Lanes<S>, Self::Lanes<S>);
+    fn simd_any<S: Simd>(s: S, a: Self::Mask<S>) -> bool;
 }
 
 macro_rules! simd_float {
     (
-        $t:ident $lanes:ident $mask:ident $count:ident $mantissa_bits:literal
+        $t:ident $lanes:ident $mask:ident $count:ident $mantissa_bits:literal $bias:literal
         $as_simd:ident $as_mut_simd:ident $partial_load:ident $partial_store:ident $splat:ident
         unary($($unary:ident $unary_pulp:ident,)*)
         binary($($binary:ident $binary_pulp:ident,)*)
@@ -97,6 +105,8 @@ macro_rules! simd_float {
 
             const TWO_MANTISSA: Self = (1u64 << $mantissa_bits) as $t;
             const ROUND_MAGIC: Self = 1.5 * (1u64 << $mantissa_bits) as $t;
+            const EXPONENT_MAGIC: Self = Self::ROUND_MAGIC + $bias;
+            const EXPONENT_MAGIC_TWICE: Self = Self::ROUND_MAGIC + 2.0 * $bias;
             const HALF: Self = 0.5;
             const NEG_ZERO: Self = -0.0;
 
@@ -213,7 +223,7 @@ macro_rules! simd_float {
 }
 
 simd_float! {
-    f32 f32s m32s F32_LANES 23
+    f32 f32s m32s F32_LANES 23 127.0
     as_simd_f32s as_mut_simd_f32s partial_load_f32s partial_store_f32s splat_f32s
     unary(simd_sqrt sqrt_f32s,)
     binary(
@@ -239,10 +249,14 @@ simd_float! {
 
     #[inline(always)]
     fn simd_exp2_int<S: Simd>(s: S, n: S::f32s) -> S::f32s {
+        Self::simd_exp2_of_sum(s, s.add_f32s(n, s.splat_f32s(Self::EXPONENT_MAGIC)))
+    }
+
+    #[inline(always)]
+    fn simd_exp2_of_sum<S: Simd>(s: S, sum: S::f32s) -> S::f32s {
         // 1.5 * 2^23 puts the integer (two's complement) in the low bits; shifted up by 23 it is
         // the exponent, bias included.
-        let z = s.add_f32s(n, s.splat_f32s(12_582_912.0 + 127.0));
-        pulp::cast(s.wrapping_dyn_shl_u32s(pulp::cast(z), s.splat_u32s(23)))
+        pulp::cast(s.wrapping_dyn_shl_u32s(pulp::cast(sum), s.splat_u32s(23)))
     }
 
     #[inline(always)]
@@ -269,10 +283,34 @@ simd_float! {
         let _ = (s, a, n);
         None
     }
+
+    #[inline(always)]
+    fn simd_scale_twice<S: Simd>(s: S, a: S::f32s, sum: S::f32s) -> S::f32s {
+        // The integer and both biases, halved: two exponents.
+        let sum = pulp::cast(sum);
+        let half = s.wrapping_dyn_shr_u32s(sum, s.splat_u32s(1));
+        let power = |half| pulp::cast(s.wrapping_dyn_shl_u32s(half, s.splat_u32s(23)));
+        s.mul_f32s(s.mul_f32s(a, power(half)), power(s.sub_u32s(sum, half)))
+    }
+
+    #[inline(always)]
+    fn simd_split<S: Simd>(s: S, a: S::f32s) -> (S::f32s, S::f32s) {
+        // From sqrt(1/2) on, mantissas count as the next exponent's.
+        let least = std::f32::consts::FRAC_1_SQRT_2.to_bits();
+        let moved = s.add_u32s(pulp::cast(a), s.splat_u32s(1_f32.to_bits() - least));
+        let mantissa = s.and_u32s(moved, s.splat_u32s(0x007F_FFFF));
+        let mantissa = s.add_u32s(mantissa, s.splat_u32s(least));
+        (Self::simd_exponent(s, pulp::cast(moved)), pulp::cast(mantissa))
+    }
+
+    #[inline(always)]
+    fn simd_any<S: Simd>(_: S, a: S::m32s) -> bool {
+        any_bit(a)
+    }
 }
 
 simd_float! {
-    f64 f64s m64s F64_LANES 52
+    f64 f64s m64s F64_LANES 52 1023.0
     as_simd_f64s as_mut_simd_f64s partial_load_f64s partial_store_f64s splat_f64s
     unary(simd_sqrt sqrt_f64s,)
     binary(
@@ -307,6 +345,11 @@ simd_float! {
     }
 
     #[inline(always)]
+    fn simd_exp2_of_sum<S: Simd>(s: S, sum: S::f64s) -> S::f64s {
+        Self::simd_exp2_int(s, s.sub_f64s(sum, s.splat_f64s(Self::EXPONENT_MAGIC)))
+    }
+
+    #[inline(always)]
     fn simd_exponent<S: Simd>(s: S, a: S::f64s) -> S::f64s {
         // The exponent goes to the low bits of the high word; there it reads 2^20 + exponent.
         let biased = shift_words(
@@ -336,6 +379,29 @@ simd_float! {
         let _ = (s, a, n);
         None
     }
+
+    #[inline(always)]
+    fn simd_scale_twice<S: Simd>(s: S, a: S::f64s, sum: S::f64s) -> S::f64s {
+        let n = s.sub_f64s(sum, s.splat_f64s(Self::EXPONENT_MAGIC_TWICE));
+        let magic = s.splat_f64s(Self::ROUND_MAGIC);
+        let half = s.sub_f64s(s.mul_add_e_f64s(n, s.splat_f64s(0.5), magic), magic);
+        let rest = Self::simd_exp2_int(s, s.sub_f64s(n, half));
+        s.mul_f64s(s.mul_f64s(a, Self::simd_exp2_int(s, half)), rest)
+    }
+
+    #[inline(always)]
+    fn simd_split<S: Simd>(s: S, a: S::f64s) -> (S::f64s, S::f64s) {
+        let least = std::f64::consts::FRAC_1_SQRT_2.to_bits();
+        let moved = s.add_u64s(pulp::cast(a), s.splat_u64s(1_f64.to_bits() - least));
+        let mantissa = s.and_u64s(moved, s.splat_u64s((1 << 52) - 1));
+        let mantissa = s.add_u64s(mantissa, s.splat_u64s(least));
+        (Self::simd_exponent(s, pulp::cast(moved)), pulp::cast(mantissa))
+    }
+
+    #[inline(always)]
+    fn simd_any<S: Simd>(_: S, a: S::m64s) -> bool {
+        any_bit(a)
+    }
 }
 
 /// Shifts 64-bit lanes: pulp has shifts for 32-bit lanes only, so the bits are seen as words of
@@ -351,6 +417,18 @@ fn shift_words<S: Simd>(
         return bytemuck::cast(single(bytemuck::cast(a)));
     }
     bytemuck::cast(words(s, bytemuck::cast(a)))
+}
+
+/// Whether any bit of a mask is set, in words that the compiler makes one test of.
+#[inline(always)]
+fn any_bit<M: bytemuck::NoUninit>(mask: M) -> bool {
+    match const { size_of::<M>() } {
+        1 => bytemuck::cast::<M, u8>(mask) != 0,
+        2 => bytemuck::cast::<M, u16>(mask) != 0,
+        16 => bytemuck::cast::<M, [u64; 2]>(mask) != [0; 2],
+        32 => bytemuck::cast::<M, [u64; 4]>(mask) != [0; 4],
+        _ => bytemuck::bytes_of(&mask).iter().any(|&byte| byte != 0),
+    }
 }
 
 /// The AVX-512 token, if that is what `S` is (known when the code is compiled).

@@ -275,18 +275,36 @@ impl<T: SimdFloat, S: Simd> Vector<T, S> {
         Vector::new(self.simd, T::simd_exp2_int(self.simd, self.lanes))
     }
 
+    /// `2^n` of `self = n + EXPONENT_MAGIC`, for the exponents `n` of normal numbers; 0 for the one
+    /// below them.
+    #[inline(always)]
+    pub fn exp2_of_sum(self) -> Self {
+        Vector::new(self.simd, T::simd_exp2_of_sum(self.simd, self.lanes))
+    }
+
     /// `self * 2^n` for an integral `n` between twice the least and twice the largest exponent of
     /// normal numbers; the result may be subnormal or infinite.
     #[inline(always)]
     pub fn scale(self, n: Self) -> Self {
-        match T::simd_scale(self.simd, self.lanes, n.lanes) {
-            Some(lanes) => Vector::new(self.simd, lanes),
-            None => {
-                // In two steps, since 2^n itself may be out of range.
-                let half = n.round_product(T::HALF);
-                self * half.exp2_int() * (n - half).exp2_int()
-            }
-        }
+        self.scale_by_sum(n + n.same(T::EXPONENT_MAGIC_TWICE), n)
+    }
+
+    /// [`scale`](Self::scale) by n, where `sum = n + EXPONENT_MAGIC_TWICE` is known too.
+    #[inline(always)]
+    pub fn scale_by_sum(self, sum: Self, n: Self) -> Self {
+        let scaled = match T::simd_scale(self.simd, self.lanes, n.lanes) {
+            Some(scaled) => scaled,
+            // In two steps, since 2^n itself may be out of range.
+            None => T::simd_scale_twice(self.simd, self.lanes, sum.lanes),
+        };
+        Vector::new(self.simd, scaled)
+    }
+
+    /// e and m of a positive normal number `m * 2^e`, `sqrt(1/2) <= m < sqrt(2)`.
+    #[inline(always)]
+    pub fn split(self) -> (Self, Self) {
+        let (e, m) = T::simd_split(self.simd, self.lanes);
+        (Vector::new(self.simd, e), Vector::new(self.simd, m))
     }
 
     /// The exponent e of a positive normal number `m * 2^e`, `1 <= m < 2`.
@@ -324,9 +342,7 @@ impl<T: SimdFloat, S: Simd> Mask<T, S> {
     /// Whether any lane is set.
     #[inline(always)]
     pub fn any(self) -> bool {
-        let one = Vector::constant(self.simd, 1.0);
-        let zero = Vector::splat(self.simd, T::default());
-        self.select(one, zero).reduce_max() > T::default()
+        T::simd_any(self.simd, self.lanes)
     }
 }
 
