@@ -25,6 +25,11 @@ impl<T> Ahead<T> {
         Self { start: near, step: 0, turn: 0 }
     }
 
+    /// How many parts a panel of `count` lines falls into whose elements at a place are neighbours.
+    pub(super) fn parts(count: usize) -> usize {
+        count.div_ceil(64 / size_of::<T>())
+    }
+
     /// One of the parts into which a panel of `count` lines of `k` elements falls, each for one call
     /// of `k` steps; `None` after the last, and for lines without order in memory.
     #[inline(always)]

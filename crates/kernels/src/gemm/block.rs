@@ -369,9 +369,20 @@ fn ahead<T: Float>(
     if sizes.a_packs && panel == 0 && a_panel + 1 < sizes.a_panels {
         return rows(a_panel + 1..a_panel + 2, 0);
     }
+    let mut part = call;
+    if !sizes.a_packs && chunk.a.step == 1 && panel.is_multiple_of(sizes.b_block) && !chunk.last {
+        // Columns that are read in place: the same ones of the next chunk.
+        let next =
+            Lines { start: chunk.a.start.wrapping_offset(k as isize * chunk.a.k_step), ..chunk.a };
+        let parts = Ahead::<T>::parts(sizes.m);
+        if call < parts {
+            return Ahead::part(next, sizes.m, k, call);
+        }
+        part -= parts;
+    }
     let (place, next) = next_panel(sizes, chunk, panel);
     let b = Lines { start: chunk.b.start.wrapping_offset(place * chunk.b.k_step), ..chunk.b };
-    Ahead::part(b.near((next * sizes.b_width) as isize), sizes.b_width, k, call)
+    Ahead::part(b.near((next * sizes.b_width) as isize), sizes.b_width, k, part)
 }
 
 /// The panel of B that comes after this one, and its first place, from the present chunk's on: its

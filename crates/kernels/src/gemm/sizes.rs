@@ -68,7 +68,7 @@ fn chunks_of(k: usize) -> (usize, usize) {
 
 /// How a tile is cut for an instruction set, and which operands are copied into panels.
 pub(super) struct Sizes {
-    m: usize,
+    pub(super) m: usize,
     k: usize,
     /// Panels of A, and the width of their rows when they are packed.
     pub(super) a_panels: usize,
