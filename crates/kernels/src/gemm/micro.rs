@@ -174,32 +174,34 @@ unsafe fn multiply<T: Float, S: Simd, const MR: usize, const NV: usize, const IN
 ) -> [[Vector<T, S>; NV]; MR] {
     let mut sums = [[Vector::splat(simd, T::ZERO); NV]; MR];
     let lanes = T::lanes::<S>();
-    let mut panel = call.a;
+    // Copies, because as far as the compiler knows a store to the panel may change what the caller
+    // holds.
+    let Call { k, a: mut panel, a_row, a_k, mut b, b_k, b_to: mut to, ahead, .. } = *call;
+    let (c_row, copies) = (call.to.1, !to.is_null());
     let rows: [*const T; MR] = array::from_fn(
         #[inline(always)]
-        |i| call.a.wrapping_offset(i as isize * call.a_row),
+        |i| panel.wrapping_offset(i as isize * a_row),
     );
-    let (mut b, mut to, copies) = (call.b, call.b_to, !call.b_to.is_null());
-    let (mut turn, mut c) = (call.ahead.start, call.to.0.cast_const());
-    for first in (0..call.k).step_by(TURN) {
+    let (mut turn, mut c) = (ahead.start, call.to.0.cast_const());
+    for first in (0..k).step_by(TURN) {
         if first < MR * TURN {
             // One row of the result after the other.
             for line in (0..NV * lanes).step_by(64 / size_of::<T>()) {
                 to_write(c.wrapping_add(line));
             }
-            c = c.wrapping_add(call.to.1);
+            c = c.wrapping_add(c_row);
         }
-        let mut ahead = turn;
-        turn = turn.wrapping_offset(call.ahead.turn);
-        for p in first..call.k.min(first + TURN) {
-            to_read_later(ahead);
-            ahead = ahead.wrapping_offset(call.ahead.step);
+        let mut next = turn;
+        turn = turn.wrapping_offset(ahead.turn);
+        for p in first..k.min(first + TURN) {
+            to_read_later(next);
+            next = next.wrapping_offset(ahead.step);
             if !IN_PLACE {
-                to_read(panel.wrapping_offset(AHEAD * call.a_k));
+                to_read(panel.wrapping_offset(AHEAD * a_k));
             }
             if copies {
                 for j in 0..NV {
-                    to_read(b.wrapping_offset(AHEAD * call.b_k).wrapping_add(j * lanes));
+                    to_read(b.wrapping_offset(AHEAD * b_k).wrapping_add(j * lanes));
                 }
             }
             let mut width = [Vector::splat(simd, T::ZERO); NV];
@@ -221,11 +223,11 @@ unsafe fn multiply<T: Float, S: Simd, const MR: usize, const NV: usize, const IN
                     *sum = x.mul_add(register, *sum);
                 }
             }
-            b = b.wrapping_offset(call.b_k);
+            b = b.wrapping_offset(b_k);
             if copies {
                 to = to.wrapping_add(NV * lanes);
             }
-            panel = panel.wrapping_offset(call.a_k);
+            panel = panel.wrapping_offset(a_k);
         }
     }
     sums
