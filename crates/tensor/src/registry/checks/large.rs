@@ -45,7 +45,9 @@ fn along_one_direction(case: &Case) -> Result<(), CheckError> {
     };
     let slope = |step: f64| (moved(step) - moved(-step)) / (2.0 * step);
     let difference = (4.0 * slope(STEP / 2.0) - slope(STEP)) / 3.0;
-    let noise = 64.0 * f64::EPSILON * dot(&y, &dy, f64::abs) / STEP;
+    // Of the differences; and of terms that cancel within the op, as of a softmax of one class,
+    // which are about as large as dy.
+    let noise = 64.0 * f64::EPSILON * (dot(&y, &dy, f64::abs) / STEP + dy.abs().sum().item());
 
     let dx = pull(&dy);
     let by_reverse: f64 = dx.iter().zip(&v).map(|(dx, v)| dot(dx, v, |term| term)).sum();
