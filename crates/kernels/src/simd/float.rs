@@ -79,7 +79,6 @@ pub trait SimdFloat: Element {
     fn simd_exp2_int<S: Simd>(s: S, n: Self::Lanes<S>) -> Self::Lanes<S>;
     fn simd_exp2_of_sum<S: Simd>(s: S, sum: Self::Lanes<S>) -> Self::Lanes<S>;
     fn simd_exponent<S: Simd>(s: S, a: Self::Lanes<S>) -> Self::Lanes<S>;
-    fn simd_set_exponent_zero<S: Simd>(s: S, a: Self::Lanes<S>) -> Self::Lanes<S>;
     fn simd_scale<S: Simd>(s: S, a: Self::Lanes<S>, n: Self::Lanes<S>) -> Option<Self::Lanes<S>>;
     fn simd_scale_twice<S: Simd>(s: S, a: Self::Lanes<S>, sum: Self::Lanes<S>) -> Self::Lanes<S>;
     fn simd_split<S: Simd>(s: S, a: Self::Lanes<S>) -> (Self::Lanes<S>, Self::Lanes<S>);
@@ -268,12 +267,6 @@ simd_float! {
     }
 
     #[inline(always)]
-    fn simd_set_exponent_zero<S: Simd>(s: S, a: S::f32s) -> S::f32s {
-        let mantissa = s.and_u32s(pulp::cast(a), s.splat_u32s(0x007F_FFFF));
-        pulp::cast(s.or_u32s(mantissa, s.splat_u32s(0x3F80_0000)))
-    }
-
-    #[inline(always)]
     fn simd_scale<S: Simd>(s: S, a: S::f32s, n: S::f32s) -> Option<S::f32s> {
         #[cfg(target_arch = "x86_64")]
         if let Some(v4) = as_v4(s) {
@@ -361,12 +354,6 @@ simd_float! {
         let high = s.and_u64s(pulp::cast(biased), s.splat_u64s(0xFFFF_FFFF_0000_0000));
         let shifted = s.or_u64s(high, s.splat_u64s(0x4130_0000_0000_0000));
         s.sub_f64s(pulp::cast(shifted), s.splat_f64s(1_048_576.0 + 1023.0))
-    }
-
-    #[inline(always)]
-    fn simd_set_exponent_zero<S: Simd>(s: S, a: S::f64s) -> S::f64s {
-        let mantissa = s.and_u64s(pulp::cast(a), s.splat_u64s((1 << 52) - 1));
-        pulp::cast(s.or_u64s(mantissa, s.splat_u64s(1023 << 52)))
     }
 
     #[inline(always)]

@@ -306,18 +306,6 @@ impl<T: SimdFloat, S: Simd> Vector<T, S> {
         let (e, m) = T::simd_split(self.simd, self.lanes);
         (Vector::new(self.simd, e), Vector::new(self.simd, m))
     }
-
-    /// The exponent e of a positive normal number `m * 2^e`, `1 <= m < 2`.
-    #[inline(always)]
-    pub fn exponent(self) -> Self {
-        Vector::new(self.simd, T::simd_exponent(self.simd, self.lanes))
-    }
-
-    /// The mantissa m of a positive normal number `m * 2^e`, `1 <= m < 2`.
-    #[inline(always)]
-    pub fn mantissa(self) -> Self {
-        Vector::new(self.simd, T::simd_set_exponent_zero(self.simd, self.lanes))
-    }
 }
 
 impl<T: SimdFloat, S: Simd> Mask<T, S> {
