@@ -51,7 +51,7 @@ impl<T> Ahead<T> {
             // in memory that the lines before them have brought.
             let last = count.min((part + 1) * lane) - 1;
             let (start, step) = (lines.start.wrapping_add(last), lines.k_step);
-            (lines.step == 1 && part * lane < count).then_some(Self {
+            (lines.step == 1 && part < Self::parts(count)).then_some(Self {
                 start,
                 step,
                 turn: TURN as isize * step,

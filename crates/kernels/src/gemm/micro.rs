@@ -44,21 +44,13 @@ const fn registers<T: Float, S: Simd>() -> Registers {
 
 /// The most rows of A that one call takes, when its rows lie in one panel.
 pub(crate) const fn rows_max<T: Float, S: Simd>() -> usize {
-    match registers::<T, S>() {
-        Registers::Many => 14,
-        Registers::Some => 6,
-        Registers::Few => 2,
-    }
+    Kernels::<T, S>::PANEL.len()
 }
 
 /// The most rows of A that one call takes when they are read in place, each through a pointer of
 /// its own.
 pub(crate) const fn rows_in_place_max<T: Float, S: Simd>() -> usize {
-    match registers::<T, S>() {
-        Registers::Many => 12,
-        Registers::Some => 6,
-        Registers::Few => 2,
-    }
+    Kernels::<T, S>::IN_PLACE.len()
 }
 
 /// Registers of B's width in a full panel.
