@@ -7,8 +7,8 @@ use backstitch_tensor::{AvgPoolOptions, PoolOptions, Tensor, UnpoolOptions};
 
 use crate::{Layer, Pass};
 
-macro_rules! windowed {
-    ($($name:ident $method:ident $axes:literal $options:ident $doc:literal)*) => {$(
+macro_rules! windows {
+    ($name:ident $method:ident $axes:literal $options:ident $doc:literal) => {
         #[doc = concat!($doc, ": see [`Tensor::", stringify!($method), "`].")]
         #[derive(Clone, Copy, Debug, PartialEq, Module)]
         #[module(crate = "backstitch_tensor", elem = "all")]
@@ -31,7 +31,15 @@ macro_rules! windowed {
             pub fn with_options(kernel: [usize; $axes], options: $options<$axes>) -> Self {
                 $name { kernel, options }
             }
+        }
+    };
+}
 
+macro_rules! windowed {
+    ($($name:ident $method:ident $axes:literal $options:ident $doc:literal)*) => {$(
+        windows!($name $method $axes $options $doc);
+
+        impl $name {
             /// The output for `x`.
             ///
             /// # Panics
@@ -180,29 +188,9 @@ indexed! {
 
 macro_rules! unpooling {
     ($($name:ident $method:ident $axes:literal $doc:literal)*) => {$(
-        #[doc = concat!($doc, ": see [`Tensor::", stringify!($method), "`].")]
-        #[derive(Clone, Copy, Debug, PartialEq, Module)]
-        #[module(crate = "backstitch_tensor", elem = "all")]
-        pub struct $name {
-            /// The size of a window.
-            #[module(skip)]
-            pub kernel: [usize; $axes],
-            /// Where the windows lay; side by side by default.
-            #[module(skip)]
-            pub options: UnpoolOptions<$axes>,
-        }
+        windows!($name $method $axes UnpoolOptions $doc);
 
         impl $name {
-            /// Windows that were `kernel` long along each axis, side by side.
-            pub fn new(kernel: usize) -> Self {
-                Self::with_options([kernel; $axes], UnpoolOptions::default())
-            }
-
-            /// Windows with options.
-            pub fn with_options(kernel: [usize; $axes], options: UnpoolOptions<$axes>) -> Self {
-                $name { kernel, options }
-            }
-
             /// The image that has the elements of `x` at these places.
             ///
             /// # Panics
@@ -224,7 +212,7 @@ macro_rules! unpooling {
                 output: [usize; $axes],
             ) -> Tensor<T> {
                 let options = UnpoolOptions { output: Some(output), ..self.options };
-                x.$method(indices, self.kernel, &options)
+                $name { options, ..*self }.forward(x, indices)
             }
         }
     )*};
