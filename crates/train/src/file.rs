@@ -14,8 +14,7 @@ use backstitch_data::Error;
 /// When the system cannot write there; the temporary file is removed.
 pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), Error> {
     let path = path.as_ref();
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if let Some(folder) = folder {
+    if let Some(folder) = folder(path) {
         fs::create_dir_all(folder).map_err(|cause| {
             Error::mismatch("folder", "one that is there or can be made", cause.to_string())
                 .in_file(folder)
@@ -29,14 +28,18 @@ pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), Erro
     })
 }
 
+/// The folder that the path names, if it names one.
+fn folder(path: &Path) -> Option<&Path> {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty())
+}
+
 fn write(path: &Path, temporary: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(temporary, path)?;
     // The rename itself must reach the disk. Not every system can sync a folder.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
+    if let Ok(folder) = File::open(folder(path).unwrap_or(Path::new("."))) {
         let _ = folder.sync_all();
     }
     Ok(())
