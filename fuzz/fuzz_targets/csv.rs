@@ -6,6 +6,7 @@ use backstitch_data::{CsvOptions, Encoder, Feature, Table};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
+    let _ = std::str::from_utf8(bytes).map(Encoder::parse);
     for (header, delimiter) in [(true, b','), (false, b';')] {
         let options = CsvOptions { header, delimiter, ..CsvOptions::default() };
         let Ok(table) = Table::parse(bytes, &options) else { continue };

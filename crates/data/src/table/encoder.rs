@@ -96,8 +96,7 @@ impl Feature {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Encoder {
-    /// The features, in the order of their columns in the result. Plain data: save them to use
-    /// the encoder elsewhere.
+    /// The features, in the order of their columns in the result. [`Encoder::to_csv`] saves them.
     pub features: Vec<FittedFeature>,
 }
 

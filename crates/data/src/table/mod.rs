@@ -2,6 +2,7 @@
 
 mod encoder;
 mod read;
+mod saved;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -71,6 +72,40 @@ impl Table {
     pub fn parse(bytes: &[u8], options: &CsvOptions) -> Result<Table, Error> {
         let stream = crate::file::plain_stream(bytes).map_err(Error::other)?;
         read::read_cells(stream, options, None).map(Table::new)
+    }
+
+    /// A table of cells in memory, such as a request to a service; `None` is missing, and so is
+    /// an empty text.
+    ///
+    /// # Errors
+    /// A column name that occurs twice.
+    ///
+    /// # Examples
+    /// ```
+    /// use backstitch_data::Table;
+    ///
+    /// let row = Table::from_rows(["size", "colour"], &[[None, Some("red, and blue")]])?;
+    /// assert_eq!(row.words("colour")?, [Some("red, and blue")]);
+    /// # Ok::<(), backstitch_data::Error>(())
+    /// ```
+    pub fn from_rows<const K: usize>(
+        columns: [&str; K],
+        rows: &[[Option<&str>; K]],
+    ) -> Result<Table, Error> {
+        let twice = |at: &usize| columns[..*at].contains(&columns[*at]);
+        if let Some(at) = (0..K).find(twice) {
+            let found = format!("{} twice", quoted(columns[at]));
+            return Err(Error::mismatch("columns", "distinct column names", found));
+        }
+        let (mut text, mut ends, mut missing) = (String::new(), Vec::new(), Vec::new());
+        for cell in rows.as_flattened() {
+            text.push_str(cell.unwrap_or_default());
+            ends.push(text.len());
+            missing.push(cell.is_none_or(str::is_empty));
+        }
+        let names = columns.map(String::from).to_vec();
+        let lines = (1..=rows.len() as u64).collect();
+        Ok(Table::new(Cells { file: None, names, lines, text, ends, missing }))
     }
 
     fn new(cells: Cells) -> Table {
