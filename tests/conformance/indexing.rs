@@ -356,8 +356,9 @@ fn trilu<T: Float>(args: &Args<T>) -> Outputs<T> {
 fn range<T: Float>(args: &Args<T>) -> Outputs<T> {
     let number = |i: usize| args.number(i).map(|x| x.to_vec()[0]);
     let (start, limit, delta) = (number(0)?, number(1)?, number(2)?);
-    let count = ((limit - start) / delta).ceil().to_f64().max(0.0) as usize;
-    one(args.like_first(Tensor::arange(start, delta, count)))
+    // A limit that the step leads away from gives no numbers.
+    let limit = if (limit - start) / delta > T::ZERO { limit } else { start };
+    one(args.like_first(Tensor::arange(start, limit, delta)))
 }
 
 /// 0 keeps a length unless `allowzero`, -1 is found from the others.

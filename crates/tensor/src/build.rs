@@ -1,6 +1,6 @@
 //! Construction of tensors: from numbers, from shapes, from random distributions.
 
-use backstitch_kernels::{Buffer, Element, Float};
+use backstitch_kernels::{Buffer, DType, Element, Float};
 use rand_distr::{Distribution, StandardNormal, StandardUniform};
 
 use crate::rng::Rng;
@@ -25,6 +25,7 @@ impl<T: Element> Tensor<T> {
     /// When the shape asks for another number of elements.
     #[track_caller]
     pub fn from_vec(data: Vec<T>, shape: impl AsRef<[usize]>) -> Self {
+        let shape = check_count("from_vec", data.len(), shape.as_ref());
         Self::from_slice(&data, shape)
     }
 
@@ -77,6 +78,39 @@ fn check_count<'a>(name: &str, count: usize, shape: &'a [usize]) -> &'a [usize] 
     shape
 }
 
+impl<T: Element> Tensor<T> {
+    /// The numbers from `start` to below `end`, each `step` more than the one before; with a
+    /// negative step, down to above `end`.
+    ///
+    /// # Numerics
+    /// Floats are rounded once each, from f64. Where `end` is a multiple of the step off,
+    /// rounding decides whether it is reached; [`Tensor::linspace`] has both ends.
+    ///
+    /// # Panics
+    /// When the step is 0 or leads away from `end`.
+    ///
+    /// # Examples
+    /// ```
+    /// use backstitch_tensor::Tensor;
+    ///
+    /// assert_eq!(Tensor::arange(0i64, 3, 1).to_vec(), [0, 1, 2]);
+    /// assert_eq!(Tensor::arange(1.0, 0.0, -0.25).to_vec(), [1.0, 0.75, 0.5, 0.25]);
+    /// ```
+    #[track_caller]
+    pub fn arange(start: T, end: T, step: T) -> Self {
+        let [first, last, by] = [start, end, step].map(T::cast::<f64>);
+        let count = (last - first) / by;
+        assert!(
+            by != 0.0 && count >= 0.0 && count.is_finite(),
+            "arange: needs a step that leads from start to end; got {start}, {end} and {step}"
+        );
+        Tensor::from_fn([count.ceil() as usize], |idx| match T::DTYPE {
+            DType::I64 => T::from_i64(start.cast::<i64>() + idx[0] as i64 * step.cast::<i64>()),
+            _ => T::from_f64(first + idx[0] as f64 * by),
+        })
+    }
+}
+
 /// From shapes and distributions.
 impl<T: Float> Tensor<T> {
     /// A tensor of zeros.
@@ -94,11 +128,6 @@ impl<T: Float> Tensor<T> {
     /// The identity matrix of `n` rows.
     pub fn eye(n: usize) -> Self {
         Tensor::from_fn([n, n], |idx| if idx[0] == idx[1] { T::ONE } else { T::ZERO })
-    }
-
-    /// `count` numbers from `first` on, each `step` more than the one before.
-    pub fn arange(first: T, step: T, count: usize) -> Self {
-        Tensor::from_fn([count], |idx| first + T::from_usize(idx[0]) * step)
     }
 
     /// `count` numbers at equal distances from `first` to `last`, both included.
@@ -182,6 +211,18 @@ impl<T: Element, const N: usize> From<[T; N]> for Tensor<T> {
 impl<T: Element, const M: usize, const N: usize> From<[[T; N]; M]> for Tensor<T> {
     fn from(data: [[T; N]; M]) -> Self {
         Tensor::from_slice(data.as_flattened(), [M, N])
+    }
+}
+
+impl<T: Element, const N: usize> From<&[[T; N]]> for Tensor<T> {
+    fn from(rows: &[[T; N]]) -> Self {
+        Tensor::from_slice(rows.as_flattened(), [rows.len(), N])
+    }
+}
+
+impl<T: Element, const N: usize> From<Vec<[T; N]>> for Tensor<T> {
+    fn from(rows: Vec<[T; N]>) -> Self {
+        Tensor::from(&rows[..])
     }
 }
 

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::Location;
 use std::sync::Arc;
 
-use backstitch_kernels::{Element, Float};
+use backstitch_kernels::{DType, Element, Float};
 
 use crate::forward::push_forward;
 use crate::graph::{Node, NodeId, current_id, mode, with_mode};
@@ -147,6 +147,25 @@ pub(crate) fn apply_variadic<T: Element>(
     op: impl FnOnce() -> Box<dyn AnyOp<T>>,
 ) -> Tensor<T> {
     finish(name, y, x, saves, op)
+}
+
+/// [`apply_variadic`] for an op that takes elements of all types, though its derivatives are made
+/// for floats: only floats are ever recorded.
+#[track_caller]
+pub(crate) fn apply_to_any<T: Element, O: AnyOp<f32> + AnyOp<f64> + 'static>(
+    name: &'static str,
+    y: Tensor<T>,
+    x: &[&Tensor<T>],
+    op: impl FnOnce() -> O,
+) -> Tensor<T> {
+    apply_variadic(name, y, x, Saves::NOTHING, || {
+        let op: Box<dyn Any> = match T::DTYPE {
+            DType::F32 => Box::new(Box::new(op()) as Box<dyn AnyOp<f32>>),
+            DType::F64 => Box::new(Box::new(op()) as Box<dyn AnyOp<f64>>),
+            DType::I64 | DType::Bool | DType::U8 => unreachable!("only floats are in the graph"),
+        };
+        *op.downcast::<Box<dyn AnyOp<T>>>().expect("the element type decided")
+    })
 }
 
 /// Gives the output its node, if one of the inputs has one, and looks for anomalies.

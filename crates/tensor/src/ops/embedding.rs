@@ -131,9 +131,9 @@ mod tests {
 
     #[test]
     fn a_sparse_gradient_is_the_dense_one_without_zeros() {
-        let table = Tensor::<f64>::arange(0.0, 1.0, 12).reshape([6, 2]).leaf();
+        let table = Tensor::<f64>::arange(0.0, 12.0, 1.0).reshape([6, 2]).leaf();
         let idx = Tensor::from([[4i64, 1], [4, 0]]);
-        let weight = Tensor::<f64>::arange(1.0, 1.0, 8).reshape([2, 2, 2]);
+        let weight = Tensor::<f64>::arange(1.0, 9.0, 1.0).reshape([2, 2, 2]);
         let grads = |sparse: bool, uses_whole: bool| {
             let options = EmbeddingOptions { padding_idx: Some(0), sparse };
             let mut loss = (table.embedding(&idx, &options) * &weight).sum();

@@ -1,13 +1,13 @@
 //! `gather`: picks elements along an axis by index; `take_along_dim`: the same with broadcasting.
 
-use backstitch_kernels::{Float, index::BadIndex};
+use backstitch_kernels::{Element, index::BadIndex};
 
 use super::places::{Places, picked};
 use crate::shape::{Shape, ShapeError, axis_of, broadcast, or_panic};
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
 use crate::tensor::Tensor;
 
-impl<T: Float> Tensor<T> {
+impl<T: Element> Tensor<T> {
     /// Picks elements along axis `dim`.
     ///
     /// `y[.., i, ..] = x[.., idx[.., i, ..], ..]`

@@ -1,6 +1,6 @@
 //! `index_select`: picks whole rows along an axis by index.
 
-use backstitch_kernels::Float;
+use backstitch_kernels::Element;
 
 use super::gather::outside;
 use super::places::{Places, picked};
@@ -8,7 +8,7 @@ use crate::shape::{ShapeError, axis_of, or_panic};
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
 use crate::tensor::Tensor;
 
-impl<T: Float> Tensor<T> {
+impl<T: Element> Tensor<T> {
     /// Picks whole rows, or whatever lies along the other axes, along axis `dim`.
     ///
     /// `y[.., i, ..] = x[.., idx[i], ..]`

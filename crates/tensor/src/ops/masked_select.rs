@@ -1,13 +1,13 @@
 //! `masked_select`: the elements where a mask is set; `nonzero`: where they are.
 
-use backstitch_kernels::{Element, Float, index};
+use backstitch_kernels::{Element, index};
 
 use super::places::Places;
 use crate::shape::{broadcast, or_panic};
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
 use crate::tensor::{Tensor, data};
 
-impl<T: Float> Tensor<T> {
+impl<T: Element> Tensor<T> {
     /// The elements where the mask is set, as a list, in row-major order.
     ///
     /// # Shape

@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn any_set_of_axes_becomes_one() {
-        let x = Tensor::<f64>::arange(0.0, 1.0, 24).reshape([2, 3, 4]);
+        let x = Tensor::<f64>::arange(0.0, 24.0, 1.0).reshape([2, 3, 4]);
         let check = |dims: &[isize], want: &[f64], shape: &[usize]| {
             let over = Over::new("sum", x.shape(), dims).unwrap();
             let (merged, axis) = over.merge(&x);
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn axes_that_are_apart_become_one() {
-        let x = Tensor::<f64>::arange(0.0, 1.0, 24).reshape([2, 3, 2, 2]);
+        let x = Tensor::<f64>::arange(0.0, 24.0, 1.0).reshape([2, 3, 2, 2]);
         let (merged, axis) = Over::new("sum", x.shape(), [1, 3]).unwrap().merge(&x);
         assert_eq!(merged.sum_dim(axis as isize, false).to_vec(), [27.0, 39.0, 99.0, 111.0]);
         let (merged, axis) = Over::new("sum", x.shape(), [0, 3]).unwrap().merge(&x);

@@ -9,7 +9,7 @@ use backstitch_kernels::reduce::Split;
 use backstitch_kernels::scatter::{self, Combine, Start};
 use backstitch_kernels::{Element, Float};
 
-use crate::op::{AnyOp, Saves, Site, apply_variadic};
+use crate::op::{AnyOp, Saves, Site, apply_to_any, apply_variadic};
 use crate::shape::Shape;
 use crate::tensor::{Tensor, data};
 
@@ -77,14 +77,13 @@ impl Places {
 
 /// Records that `y` is what stands at the places of `x`, for the op `name`.
 #[track_caller]
-pub(super) fn picked<T: Float>(
+pub(super) fn picked<T: Element>(
     name: &'static str,
     x: &Tensor<T>,
     y: Tensor<T>,
     places: Places,
 ) -> Tensor<T> {
-    let pick = || Box::new(Picked { places, sparse: false }) as _;
-    apply_variadic(name, y, &[x], Saves::NOTHING, pick)
+    apply_to_any(name, y, &[x], || Picked { places, sparse: false })
 }
 
 /// [`picked`] of rows along the first axis, with a gradient that is [`Rows`](crate::Rows) where `x`
@@ -101,13 +100,15 @@ pub(super) fn picked_sparse<T: Float>(
     apply_variadic(name, y, &[x], Saves::NOTHING, pick)
 }
 
-impl<T: Float> Tensor<T> {
+impl<T: Element> Tensor<T> {
     /// What stands at places that are known to be inside.
     pub(super) fn pick(&self, places: &Places) -> Tensor<T> {
         let y = places.of(self).expect("the indices were checked");
         picked("pick", self, y, places.clone())
     }
+}
 
+impl<T: Float> Tensor<T> {
     /// Zeros of `shape` with the tensor's elements added at the places.
     pub(super) fn place(&self, places: &Places, shape: &[usize]) -> Tensor<T> {
         let y = places.added(None, shape, self).expect("the indices were checked");
@@ -183,5 +184,22 @@ impl<T: Float> AnyOp<T> for AddAt {
             (None, Some(dsrc)) => dsrc.place(&self.0, at.shape(0)),
             (None, None) => unreachable!("an op's jvp is called when an input moves"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Tensor;
+
+    #[test]
+    fn labels_and_masks_are_picked_too() {
+        let labels = Tensor::from([[3i64, 1], [4, 5]]);
+        let idx = Tensor::from([[1i64], [0]]);
+        assert_eq!(labels.index_select(0, &Tensor::from([1i64, 0])).to_vec(), [4, 5, 3, 1]);
+        assert_eq!(labels.gather(1, &idx).to_vec(), [1, 4]);
+        assert_eq!(labels.take_along_dim(&idx, 1).to_vec(), [1, 4]);
+        assert_eq!(labels.masked_select(&labels.gt(3)).to_vec(), [4, 5]);
+        assert_eq!(labels.unfold(1, 2, 1).shape(), [2, 1, 2]);
+        assert_eq!(labels.gt(3).gather(1, &idx).to_vec(), [false, true]);
     }
 }

@@ -1,15 +1,15 @@
 //! `unfold`: windows that slide along an axis, as a view.
 
-use backstitch_kernels::Float;
 use backstitch_kernels::fold::Windows;
+use backstitch_kernels::{Element, Float};
 
 use super::{fold, moves};
-use crate::op::{Gradient, Op, Saves, Site, Tangents, apply};
+use crate::op::{AnyOp, Site, apply_to_any};
 use crate::shape::{Shape, ShapeError, Strides, axis_of, or_panic};
 use crate::spec::{OpSpec, build};
 use crate::tensor::Tensor;
 
-impl<T: Float> Tensor<T> {
+impl<T: Element> Tensor<T> {
     /// Windows of `size` elements that slide along axis `dim` by `step`. A view, which repeats the
     /// elements that windows share.
     ///
@@ -39,8 +39,14 @@ impl<T: Float> Tensor<T> {
 }
 
 #[track_caller]
-pub(super) fn unfold<T: Float>(x: &Tensor<T>, axis: usize, windows: Windows) -> Tensor<T> {
-    apply(Unfold { axis, windows }, [x])
+pub(super) fn unfold<T: Element>(x: &Tensor<T>, axis: usize, windows: Windows) -> Tensor<T> {
+    let (mut shape, mut strides) = (Shape::new(x.shape()), Strides::new(x.strides()));
+    shape[axis] = windows.count;
+    shape.push(windows.size);
+    strides.push(strides[axis] * windows.dilation as isize);
+    strides[axis] *= windows.step as isize;
+    let y = x.relaid(shape, strides, x.offset());
+    apply_to_any("unfold", y, &[x], || Unfold { axis, windows })
 }
 
 /// The windows along an axis of a tensor of `shape`.
@@ -60,31 +66,18 @@ pub(super) fn windows(
     Ok(Windows { len, count: (len - size) / step + 1, size, step, dilation: 1 })
 }
 
-pub(super) struct Unfold {
-    pub(super) axis: usize,
-    pub(super) windows: Windows,
+struct Unfold {
+    axis: usize,
+    windows: Windows,
 }
 
-impl<T: Float> Op<T, 1> for Unfold {
-    const NAME: &'static str = "unfold";
-    const SAVES: Saves = Saves::NOTHING;
-
-    fn forward(&mut self, [x]: [&Tensor<T>; 1]) -> Tensor<T> {
-        let Unfold { axis, windows } = *self;
-        let (mut shape, mut strides) = (Shape::new(x.shape()), Strides::new(x.strides()));
-        shape[axis] = windows.count;
-        shape.push(windows.size);
-        strides.push(strides[axis] * windows.dilation as isize);
-        strides[axis] *= windows.step as isize;
-        x.relaid(shape, strides, x.offset())
+impl<T: Float> AnyOp<T> for Unfold {
+    fn backward(&self, _: &Site<T>, dy: &Tensor<T>) -> Vec<Option<Tensor<T>>> {
+        vec![Some(fold::fold(dy, self.axis, self.windows))]
     }
 
-    fn backward(&self, _: &Site<T>, dy: &Tensor<T>) -> Gradient<T, 1> {
-        [Some(fold::fold(dy, self.axis, self.windows))]
-    }
-
-    fn jvp(&self, _: &Site<T>, [dx]: Tangents<T, 1>) -> Tensor<T> {
-        unfold(dx.expect("the only input moves"), self.axis, self.windows)
+    fn jvp(&self, _: &Site<T>, tangents: &[Option<&Tensor<T>>]) -> Tensor<T> {
+        unfold(tangents[0].expect("the only input moves"), self.axis, self.windows)
     }
 }
 
