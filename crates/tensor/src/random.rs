@@ -180,12 +180,15 @@ impl<T: Float> Tensor<T> {
     pub fn categorical(&self, count: usize, rng: &mut Rng) -> Tensor<i64> {
         or_panic(drawn_shape("categorical", self.shape(), count));
         let chances = self.detach().softmax(-1);
-        let wrong = chances.to_vec().iter().any(|p| p.is_nan());
-        assert!(
-            !wrong,
-            "categorical: needs logits that are finite or -inf; got {:?}",
-            self.shape()
-        );
+        let n = self.size(-1).max(1);
+        if let Some(at) = chances.to_vec().iter().position(|p| p.is_nan()) {
+            let row = &self.to_vec()[at / n * n..][..n];
+            panic!(
+                "categorical: needs logits that are finite or -inf, not all -inf; got {row:?} in \
+                 row {}",
+                at / n
+            );
+        }
         chances.multinomial(count, true, rng)
     }
 }

@@ -6,9 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use backstitch_tensor::op::{Gradient, Op, Saves, Site, Tangents, apply};
 use backstitch_tensor::registry::{self, Build, Cost, Domain, OpSpec, Oracle, Slope, Tolerance};
 use backstitch_tensor::{
-    Float, Module, Param, Rng, Running, Slot, Tensor, Visitor, VisitorMut, check_gradients,
-    check_second_order, checkpoint, detect_anomaly, for_each, grad, hessian, hvp, jacobian, jvp,
-    linearize, value_and_grad, vjp,
+    ConvOptions, Float, Module, Param, Rng, Running, Slot, Tensor, Visitor, VisitorMut,
+    check_gradients, check_second_order, checkpoint, detect_anomaly, for_each, grad, hessian, hvp,
+    jacobian, jvp, linearize, value_and_grad, vjp,
 };
 
 type Map<M> = BTreeMap<String, M>;
@@ -364,4 +364,16 @@ fn anomalies_name_op_and_line_forward_and_backward() {
         backward.starts_with("sqrt backward: made inf at element 1") && backward.contains(&place),
         "{backward}"
     );
+}
+
+#[test]
+fn images_that_do_not_fit_a_convolution_are_told_the_commonest_cause() {
+    let hints = |shape: &[usize], hint: &str| {
+        let (x, weight) = (Tensor::<f32>::ones(shape), Tensor::ones([8, 3, 3, 3]));
+        let text = message(|| drop(x.conv2d(&weight, None, &ConvOptions::default())));
+        assert!(text.ends_with(hint), "{text}");
+    };
+    hints(&[28, 28], "; unsqueeze adds the axes of batch and channels");
+    hints(&[5, 28, 28, 3], "; are channels last? movedim moves them");
+    hints(&[5, 1, 28, 28], "; 1 channels for a weight of 3");
 }

@@ -139,9 +139,12 @@ fn shape_rule<const D: usize>(
         || !weight[0].is_multiple_of(groups)
         || bias.is_some_and(|bias| bias != &weight[..1])
     {
-        return refuse(
-            "x (N, C, ...), weight (O, C / groups, ...), bias (O), groups that divide O",
-        );
+        let rule = "x (N, C, ...), weight (O, C / groups, ...), bias (O), groups that divide O";
+        let wanted = weight.get(1).map_or(0, |c| c.saturating_mul(groups));
+        return refuse(rule).map_err(|error| match hint::<D>(x, wanted) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        });
     }
     if options.stride.contains(&0) || options.dilation.contains(&0) || weight[2..].contains(&0) {
         return refuse("strides, dilations and kernels above 0");
@@ -171,6 +174,22 @@ fn shape_rule<const D: usize>(
         axes,
         winograd,
     })
+}
+
+/// What is the commonest cause of an image that does not fit a weight for `channels` channels.
+pub(super) fn hint<const D: usize>(x: &[usize], channels: usize) -> Option<String> {
+    if x.len() <= D {
+        return Some("unsqueeze adds the axes of batch and channels".to_string());
+    }
+    if x.len() > D + 2 {
+        return None;
+    }
+    let (found, last) = (x[x.len() - D - 1], x[x.len() - 1]);
+    match found != channels {
+        true if last == channels => Some("are channels last? movedim moves them".to_string()),
+        true => Some(format!("{found} channels for a weight of {channels}")),
+        false => None,
+    }
 }
 
 /// Why the shapes of an image, a weight and a bias do not fit.

@@ -3,7 +3,7 @@
 
 use backstitch_kernels::{Float, conv as kernel};
 
-use super::conv::{Padding, Product, Role, batched, laid_out, per_channel, product, refusal};
+use super::conv::{Padding, Product, Role, batched, hint, laid_out, per_channel, product, refusal};
 use crate::shape::{ShapeError, or_panic};
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
 use crate::tensor::Tensor;
@@ -129,9 +129,12 @@ fn shape_rule<const D: usize>(
         || !channels.is_multiple_of(groups)
         || bias.is_some_and(|bias| bias != [out_channels])
     {
-        return refuse(
-            "x (N, C, ...), weight (C, O / groups, ...), bias (O), groups that divide C",
-        );
+        let rule = "x (N, C, ...), weight (C, O / groups, ...), bias (O), groups that divide C";
+        let wanted = weight.first().copied().unwrap_or(0);
+        return refuse(rule).map_err(|error| match hint::<D>(x, wanted) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        });
     }
     if options.stride.contains(&0) || options.dilation.contains(&0) || weight[2..].contains(&0) {
         return refuse("strides, dilations and kernels above 0");
