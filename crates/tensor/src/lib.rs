@@ -49,4 +49,6 @@ pub use reverse::Gradients;
 pub use rng::{Rng, RngState};
 pub use rows::Rows;
 pub use tensor::Tensor;
-pub use transforms::{grad, hessian, hvp, jacobian, jvp, linearize, value_and_grad, vjp};
+pub use transforms::{
+    grad, hessian, hvp, jacobian, jvp, linearize, tree_map, tree_zip, value_and_grad, vjp,
+};

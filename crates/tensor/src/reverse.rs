@@ -29,6 +29,7 @@ type Pending<T> = BTreeMap<NodeId, (Arc<Node<T>>, Tensor<T>)>;
 /// Carries gradients from the seeds down to `targets`, or to all leaves where there are none.
 ///
 /// Nothing is computed for nodes older than all targets, which cannot depend on them.
+#[track_caller]
 pub(crate) fn pull_back<T: Float>(
     seeds: Vec<(Arc<Node<T>>, Tensor<T>)>,
     sweep: Sweep,
@@ -41,6 +42,7 @@ pub(crate) fn pull_back<T: Float>(
 type RowsByLeaf<T> = BTreeMap<NodeId, Rows<T>>;
 
 /// [`pull_back`], which puts gradients that come as rows of a leaf into `rows`, where it is there.
+#[track_caller]
 fn pull_back_to<T: Float>(
     seeds: Vec<(Arc<Node<T>>, Tensor<T>)>,
     sweep: Sweep,
@@ -92,6 +94,7 @@ fn gave_rows<T: Float>(
 }
 
 /// Asks one op for its inputs' gradients and adds them to what is pending.
+#[track_caller]
 fn visit<T: Float>(
     node: &Arc<Node<T>>,
     record: Option<&Record<T>>,
@@ -100,13 +103,13 @@ fn visit<T: Float>(
     floor: NodeId,
     pending: &mut Pending<T>,
 ) {
-    let record = record.unwrap_or_else(|| {
+    let Some(record) = record else {
         panic!(
             "backward: needs the values that {} (called at {}) saved; an earlier backward freed \
-             them; call backward_with_graph the first time",
+             them; add the losses and go back once, or call backward_with_graph the first time",
             node.name, node.caller
         )
-    });
+    };
     let at = Site::new(node, record, sweep == Sweep::Record, floor);
     if !(0..at.arity()).any(|i| at.wants(i)) {
         return;
@@ -325,18 +328,44 @@ impl<T: Float> Tensor<T> {
     }
 
     /// The derivative of this scalar by each of `inputs`, which may be leaves or anything
-    /// computed on the way. Zero where an input has no part in it. The graph is kept.
+    /// computed on the way. Zero where an input has no part in it.
+    ///
+    /// The graph is kept, and the derivatives are part of it, so that a loss can be made of them;
+    /// under [`no_grad`](crate::no_grad) they are plain values.
     ///
     /// # Panics
-    /// When the tensor has more or fewer elements than one.
+    /// When the tensor has more or fewer elements than one, or it or an input is outside the
+    /// graph. For functions that may be constant, [`grad`](crate::grad) gives zero.
+    ///
+    /// # Examples
+    /// A penalty on the slope of a network, as of a critic in a Wasserstein GAN:
+    /// ```
+    /// use backstitch_tensor::Tensor;
+    ///
+    /// let (w, x) = (Tensor::scalar(3.0).leaf(), Tensor::from([1.0, 2.0]).leaf());
+    /// let y = (&x * &w).tanh();
+    /// let slope = &y.sum().derivatives(&[&x])[0];
+    /// let penalty = (slope - 1.0).square().mean();
+    /// assert!(penalty.backward().get(&w).is_some());
+    /// ```
     #[track_caller]
     pub fn derivatives(&self, inputs: &[&Tensor<T>]) -> Vec<Tensor<T>> {
         self.check_scalar("derivatives");
-        let targets: Vec<NodeId> = inputs.iter().filter_map(|x| Some(x.node()?.id)).collect();
-        let seeds = self.node().map(|node| (node.clone(), Tensor::ones(self.shape())));
-        let found = pull_back(seeds.into_iter().collect(), Sweep::Keep, Some(&targets));
-        let find = |x: &&Tensor<T>| x.node().and_then(|node| found.get(&node.id).cloned());
-        inputs.iter().map(|x| find(x).unwrap_or_else(|| Tensor::zeros(x.shape()))).collect()
+        let ids: Vec<Option<NodeId>> = inputs.iter().map(|x| Some(x.node()?.id)).collect();
+        let outside = ids.iter().position(Option::is_none);
+        if let Some(i) = outside {
+            panic!(
+                "derivatives: needs inputs in the graph; got input {i} outside; call leaf() on it \
+                 before anything is computed from it"
+            );
+        }
+        let targets: Vec<NodeId> = ids.into_iter().flatten().collect();
+        let seed = (self.tracked("derivatives").clone(), Tensor::ones(self.shape()));
+        let sweep = if mode().records { Sweep::Record } else { Sweep::Keep };
+        let found = pull_back(vec![seed], sweep, Some(&targets));
+        let zeros = |x: &Tensor<T>| Tensor::zeros(x.shape());
+        let both = inputs.iter().zip(&targets);
+        both.map(|(x, id)| found.get(id).cloned().unwrap_or_else(|| zeros(x))).collect()
     }
 
     #[track_caller]
@@ -348,16 +377,23 @@ impl<T: Float> Tensor<T> {
         );
     }
 
+    /// The tensor's node, which it must have.
     #[track_caller]
-    fn sweep(&self, name: &str, dy: Tensor<T>, sweep: Sweep) -> Gradients<T> {
-        let Some(node) = self.node() else {
-            panic!(
+    fn tracked(&self, name: &str) -> &Arc<Node<T>> {
+        match self.node() {
+            Some(node) => node,
+            None => panic!(
                 "{name}: needs a loss computed from a parameter or another leaf; got a tensor \
                  outside the graph; was it made under no_grad or detached?"
-            );
-        };
+            ),
+        }
+    }
+
+    #[track_caller]
+    fn sweep(&self, name: &str, dy: Tensor<T>, sweep: Sweep) -> Gradients<T> {
+        let seed = (self.tracked(name).clone(), dy);
         let mut rows = RowsByLeaf::new();
-        let by_leaf = pull_back_to(vec![(node.clone(), dy)], sweep, None, Some(&mut rows));
+        let by_leaf = pull_back_to(vec![seed], sweep, None, Some(&mut rows));
         let mut grads = Gradients { by_leaf, rows };
         grads.fill_in_rows();
         grads

@@ -295,6 +295,36 @@ impl IntoDims for Axes<isize> {
     }
 }
 
+/// The lengths of axes: one number, an array, a slice or a vector of them.
+pub trait IntoShape {
+    /// The lengths, as given.
+    fn into_shape(self) -> Shape;
+}
+
+impl IntoShape for usize {
+    fn into_shape(self) -> Shape {
+        Axes::new(&[self])
+    }
+}
+
+impl<const N: usize> IntoShape for [usize; N] {
+    fn into_shape(self) -> Shape {
+        Axes::new(&self)
+    }
+}
+
+impl IntoShape for &[usize] {
+    fn into_shape(self) -> Shape {
+        Axes::new(self)
+    }
+}
+
+impl IntoShape for &Vec<usize> {
+    fn into_shape(self) -> Shape {
+        Axes::new(self)
+    }
+}
+
 /// A set of axes of a tensor of some rank, as a mask per axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AxisSet {

@@ -108,6 +108,7 @@ pub fn jvp<T: Float, X: Module<T> + Clone, Y: Module<T> + Clone>(
     x: &X,
     dx: &X,
 ) -> (Y, Y) {
+    check_shapes("jvp", &tensors(x), &tensors(dx));
     let (y, push) = linearize(f, x);
     let dy = push(dx);
     (y, dy)
@@ -202,6 +203,70 @@ fn stack_rows<T: Float>(rows: usize, cols: usize, row: impl Fn(usize) -> Tensor<
         true => Tensor::zeros([0, cols]),
         false => Tensor::concat(&rows.iter().collect::<Vec<_>>(), 0).reshape([rows.len(), cols]),
     }
+}
+
+/// A tree like `x` whose tensors are `f` of its own; see [`tree_zip`].
+#[track_caller]
+pub fn tree_map<T: Float, X: Module<T> + Clone>(
+    x: &X,
+    mut f: impl FnMut(&Tensor<T>) -> Tensor<T>,
+) -> X {
+    tree_zip(x, x, |x, _| f(x))
+}
+
+/// A tree like `a` whose tensors are `f` of those of `a` and `b`, in order: arithmetic on whole
+/// models.
+///
+/// What `f` computes stays in the graph, so that gradients flow through the new tree to where its
+/// tensors came from. A trainable parameter whose new value is outside the graph, as under
+/// [`no_grad`](crate::no_grad), is a parameter of its own, as in a clone. Running statistics are
+/// those of `a`.
+///
+/// # Panics
+/// When the shapes of `a` and `b` differ.
+///
+/// # Examples
+/// The derivative of a loss behind a step of gradient descent, by where the step began (MAML):
+/// ```
+/// use backstitch_tensor::{Tensor, grad, tree_zip};
+///
+/// let loss = |w: &Tensor<f64>| (w * w).sum();
+/// let behind = |w: &Tensor<f64>| loss(&tree_zip(w, &grad(loss, w), |w, g| w - g * 0.25));
+/// assert_eq!(grad(behind, &Tensor::from([4.0])).to_vec(), [2.0]);
+/// ```
+/// An average of a model's weights over time:
+/// ```
+/// use backstitch_tensor::{Param, Tensor, no_grad, tree_zip};
+///
+/// let (mean, model) = (Param::new(Tensor::scalar(2.0f32)), Param::new(Tensor::scalar(4.0)));
+/// let mean = no_grad(|| tree_zip(&mean, &model, |mean, w| mean.lerp(w, 0.25)));
+/// assert_eq!(mean.item(), 2.5);
+/// ```
+#[track_caller]
+pub fn tree_zip<T: Float, X: Module<T> + Clone>(
+    a: &X,
+    b: &X,
+    mut f: impl FnMut(&Tensor<T>, &Tensor<T>) -> Tensor<T>,
+) -> X {
+    // A clone's parameters are leaves of their own, so the tensors are taken from the originals.
+    let (a_tensors, b_tensors) = (tensors(a), tensors(b));
+    check_shapes("tree_zip", &a_tensors, &b_tensors);
+    let mut pairs = a_tensors.iter().zip(&b_tensors);
+    let mut next = || {
+        let (a, b) = pairs.next().expect("a clone has the same tensors");
+        f(a, b)
+    };
+    let mut tree = a.clone();
+    for_each_mut(&mut tree, |_, slot| match slot {
+        SlotMut::Running(_) => {}
+        SlotMut::Tensor(x) => *x = next(),
+        SlotMut::Param(param) => {
+            let y = next();
+            let is_own = param.is_trainable() && !y.is_tracked();
+            param.replace(if is_own { y.leaf() } else { y });
+        }
+    });
+    tree
 }
 
 /// A copy of a tree whose tensors are fresh nodes, so that derivatives by them can be found.

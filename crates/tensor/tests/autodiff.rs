@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use backstitch_tensor::{
     Param, Tensor, check_gradients, check_second_order, grad, hessian, hvp, jacobian, jvp, no_grad,
-    value_and_grad, vjp,
+    tree_map, tree_zip, value_and_grad, vjp,
 };
 
 fn scalar(x: f64) -> Tensor<f64> {
@@ -145,4 +145,56 @@ fn derivatives_find_intermediate_adjoints() {
     let adjoints = y.derivatives(&[&a, &b, &x]);
     let adjoints: Vec<f64> = adjoints.iter().map(Tensor::item).collect();
     assert_eq!(adjoints, [10.0, 6.0, 60.0]);
+}
+
+#[test]
+fn derivatives_are_part_of_the_graph_unless_told_otherwise() {
+    let (w, x) = (scalar(3.0).leaf(), scalar(2.0).leaf());
+    let y = &x * &x * &x * &w;
+    let dx = &y.derivatives(&[&x])[0];
+    let second = dx.derivatives(&[&x, &w]);
+    // 6 x w and 3 x².
+    assert_eq!((second[0].item(), second[1].item()), (36.0, 12.0));
+    assert!(!no_grad(|| y.derivatives(&[&x])).remove(0).is_tracked());
+}
+
+#[test]
+fn derivatives_refuse_what_has_no_part_in_the_graph() {
+    let (x, constant) = (scalar(2.0).leaf(), scalar(1.0));
+    let refused = |message: &str, body: &dyn Fn()| {
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).unwrap_err();
+        let found = panic.downcast::<String>().unwrap();
+        assert!(found.contains(message), "{found}");
+    };
+    let y = &x * &constant;
+    refused("got input 1 outside; call leaf()", &|| drop(y.derivatives(&[&x, &constant])));
+    let y = no_grad(|| &x * &x);
+    refused("derivatives: needs a loss computed", &|| drop(y.derivatives(&[&x])));
+    // In the graph, but without a part in the value.
+    let other = scalar(1.0).leaf();
+    assert_eq!((&x * &x).derivatives(&[&other])[0].item(), 0.0);
+}
+
+#[test]
+fn trees_are_mapped_and_zipped_with_their_graph() {
+    type Pair = (Param<f64>, Tensor<f64>);
+    let pair: Pair = (Param::new(scalar(3.0)), scalar(5.0));
+    let loss = |(w, x): &Pair| &**w * &**w * x;
+    // Behind a step of w by its gradient 2 w x, and of x by w².
+    let g = grad(loss, &pair);
+    assert_eq!((g.0.item(), g.1.item()), (30.0, 9.0));
+    let behind = |pair: &Pair| {
+        let g = grad(loss, pair);
+        loss(&tree_zip(pair, &g, |x, g| x - g * 0.1))
+    };
+    let slope = grad(behind, &pair);
+    // (w - 0.2 w x)² (x - 0.1 w²), which is w² (1 - 0.2 x)² (x - 0.1 w²), vanishes at x = 5.
+    assert_eq!((slope.0.item(), slope.1.item()), (0.0, 0.0));
+    check_gradients(behind, &(Param::new(scalar(1.5)), scalar(0.7))).unwrap();
+    // A parameter stays one; a frozen one stays frozen.
+    let mut copy = no_grad(|| tree_map(&pair, |x| x * 2.0));
+    assert!(copy.0.is_trainable() && copy.0.leaf_id() != pair.0.leaf_id());
+    assert_eq!((copy.0.item(), copy.1.item()), (6.0, 10.0));
+    copy.0.set_trainable(false);
+    assert!(!tree_map(&copy, |x| x + 1.0).0.is_trainable());
 }
