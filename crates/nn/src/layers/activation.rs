@@ -43,3 +43,17 @@ activations! {
     Softplus => |x| x.softplus(), "softplus";
     Tanh => |x| x.tanh(), "tanh";
 }
+
+impl Default for Elu {
+    /// The limit at -∞ is -1 (PyTorch).
+    fn default() -> Self {
+        Elu(1.0)
+    }
+}
+
+impl Default for LeakyRelu {
+    /// A slope of 0.01 (PyTorch).
+    fn default() -> Self {
+        LeakyRelu(0.01)
+    }
+}

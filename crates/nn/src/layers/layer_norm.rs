@@ -2,6 +2,7 @@
 
 use backstitch_derive::Module;
 use backstitch_kernels::Float;
+use backstitch_tensor::shape::IntoShape;
 use backstitch_tensor::{Param, Tensor};
 
 use crate::{Layer, Pass};
@@ -17,7 +18,7 @@ use crate::{Layer, Pass};
 /// use backstitch_nn::LayerNorm;
 /// use backstitch_tensor::Tensor;
 ///
-/// let y = LayerNorm::new([2]).forward(&Tensor::from([[1.0f32, 3.0]]));
+/// let y = LayerNorm::new(2).forward(&Tensor::from([[1.0f32, 3.0]]));
 /// assert!((y.at(&[0, 1]) - 1.0).abs() < 1e-5);
 /// ```
 ///
@@ -55,13 +56,13 @@ impl Default for LayerNormOptions {
 
 impl<T: Float> LayerNorm<T> {
     /// A layer that normalises over last axes of these lengths, with PyTorch's defaults.
-    pub fn new(shape: impl AsRef<[usize]>) -> Self {
+    pub fn new(shape: impl IntoShape) -> Self {
         Self::with_options(shape, LayerNormOptions::default())
     }
 
     /// A layer with options.
-    pub fn with_options(shape: impl AsRef<[usize]>, options: LayerNormOptions) -> Self {
-        let shape = shape.as_ref().to_vec();
+    pub fn with_options(shape: impl IntoShape, options: LayerNormOptions) -> Self {
+        let shape = shape.into_shape().to_vec();
         let param = |there: bool, value| there.then(|| Param::new(Tensor::full(&shape, value)));
         LayerNorm {
             weight: param(options.elementwise_affine, T::ONE),

@@ -2,6 +2,7 @@
 
 use backstitch_derive::Module;
 use backstitch_kernels::Float;
+use backstitch_tensor::shape::IntoShape;
 use backstitch_tensor::{Param, Tensor};
 
 use crate::{Layer, Pass};
@@ -29,13 +30,13 @@ pub struct RmsNorm<T: Float = f32> {
 impl<T: Float> RmsNorm<T> {
     /// A layer that normalises over last axes of these lengths, with PyTorch's defaults: a scale,
     /// and the element type's epsilon as `eps`.
-    pub fn new(shape: impl AsRef<[usize]>) -> Self {
+    pub fn new(shape: impl IntoShape) -> Self {
         Self::with_options(shape, T::EPSILON.to_f64(), true)
     }
 
     /// A layer with another `eps`, and perhaps without a scale.
-    pub fn with_options(shape: impl AsRef<[usize]>, eps: f64, elementwise_affine: bool) -> Self {
-        let shape = shape.as_ref().to_vec();
+    pub fn with_options(shape: impl IntoShape, eps: f64, elementwise_affine: bool) -> Self {
+        let shape = shape.into_shape().to_vec();
         let weight = elementwise_affine.then(|| Param::new(Tensor::ones(&shape)));
         RmsNorm { weight, shape, eps }
     }

@@ -11,7 +11,7 @@ use backstitch_tensor::{
     Gradients, Module, Param, Slot, Tensor, for_each, for_each_param, for_each_param_mut,
 };
 
-use super::{Group, Optimizer, OptimizerState, OptimizerStateError};
+use super::{Group, Optimizer, OptimizerState, OptimizerStateError, check_lr};
 
 /// What sets one optimizer apart: its configuration, and how it updates a parameter.
 pub trait Algorithm<T: Float> {
@@ -203,8 +203,11 @@ fn put_rows<T: Float>(whole: &mut [T], idx: &Tensor<i64>, rows: &Tensor<T>) {
 }
 
 impl<A: Algorithm<T>, T: Float> Optimizer<T> for Descent<A, T> {
+    #[track_caller]
     fn step(&mut self, model: &mut dyn Module<T>, grads: &Gradients<T>, lr: f64) {
+        check_lr(A::NAME, lr);
         self.meet(model);
+        let mut reached = grads.is_empty();
         let packed = packed(model, grads);
         let mut active = std::mem::take(&mut self.active);
         let mut memories = active.iter_mut();
@@ -213,7 +216,11 @@ impl<A: Algorithm<T>, T: Float> Optimizer<T> for Descent<A, T> {
         for_each_param_mut(model, |param| {
             let Some(leaf) = param.leaf_id() else { return };
             let memory = memories.next().expect("the optimizer has met the model");
-            let Some(grad) = grads.get(param) else { return };
+            let Some(grad) = grads.get(param) else {
+                reached |= grads.rows(param).is_some();
+                return;
+            };
+            reached = true;
             let g = grad.as_slice().or_else(|| packed.get(&leaf)?.as_slice());
             let g = g.expect("gradients with gaps are packed");
             let now = self.now(memory, lr);
@@ -229,6 +236,13 @@ impl<A: Algorithm<T>, T: Float> Optimizer<T> for Descent<A, T> {
             self.config.update(*now, params);
         }
         drop(sweeps);
+        assert!(
+            reached || active.is_empty(),
+            "{}: needs gradients of this model; got those of {} other leaves; a clone's parameters \
+             are leaves of its own",
+            A::NAME,
+            grads.len()
+        );
         self.active = active;
         self.step_rows(model, grads, lr);
     }

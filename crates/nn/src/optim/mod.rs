@@ -28,6 +28,15 @@ pub use state::{OptimizerState, OptimizerStateError};
 use backstitch_kernels::Float;
 use backstitch_tensor::{Gradients, Module};
 
+/// Refuses learning rates that would spoil a model at once.
+#[track_caller]
+pub(crate) fn check_lr(optimizer: &str, lr: f64) {
+    assert!(
+        lr.is_finite() && lr >= 0.0,
+        "{optimizer}: needs a finite learning rate that is not negative; got {lr}"
+    );
+}
+
 /// Something that changes a model's parameters by their gradients.
 ///
 /// # Examples
@@ -46,7 +55,9 @@ pub trait Optimizer<T: Float = f32> {
     /// leaves the others, and the gradients, as they are.
     ///
     /// # Panics
-    /// When two parameters have the same name.
+    /// When two parameters have the same name, the learning rate is negative or not finite, or
+    /// there are gradients but none of this model, as where they are those of its clone.
+    #[track_caller]
     fn step(&mut self, model: &mut dyn Module<T>, grads: &Gradients<T>, lr: f64);
 
     /// What the optimizer remembers, by the parameters' names: for a checkpoint.

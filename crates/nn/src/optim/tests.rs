@@ -408,3 +408,30 @@ fn gradients_of_rows_move_those_rows_alone() {
         }
     }
 }
+
+/// The message of a step of these gradients at this learning rate.
+fn refusal(model: &mut Param<f64>, grads: &Gradients<f64>, lr: f64) -> String {
+    let step = || Sgd::new(SGD).step(model, grads, lr);
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(step)).unwrap_err();
+    *panic.downcast::<String>().unwrap()
+}
+
+#[test]
+fn steps_that_would_spoil_or_change_nothing_are_refused() {
+    let mut model = Param::new(Tensor::from([1.0, 2.0]));
+    let grads = model.square().sum().backward();
+    for (lr, shown) in [(f64::NAN, "NaN"), (f64::INFINITY, "inf"), (-0.1, "-0.1")] {
+        let message = refusal(&mut model, &grads, lr);
+        assert_eq!(
+            message,
+            format!("sgd: needs a finite learning rate that is not negative; got {shown}")
+        );
+    }
+    let message = refusal(&mut model.clone(), &grads, 0.1);
+    assert!(message.starts_with("sgd: needs gradients of this model; got those of 1 other leaves"));
+    // Nothing to change, or nothing to change it by.
+    let mut frozen = model.clone();
+    frozen.set_trainable(false);
+    Sgd::new(SGD).step(&mut frozen, &grads, 0.1);
+    assert_eq!(frozen.to_vec(), [1.0, 2.0]);
+}

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use backstitch_kernels::Float;
 use backstitch_tensor::{Module, Tensor};
 
+use crate::optim::check_lr;
 use crate::{OptimizerState, OptimizerStateError};
 
 use super::line_search::{StrongWolfe, Trial, strong_wolfe};
@@ -100,8 +101,9 @@ impl<T: Float> Lbfgs<T> {
     /// 1 is usual. Returns the loss before.
     ///
     /// # Panics
-    /// When `loss` returns anything but one element computed from a parameter, or the model has
-    /// not as many trainable elements as in the step before.
+    /// When `loss` returns anything but one element computed from a parameter, the model has not
+    /// as many trainable elements as in the step before, or the learning rate is negative or not
+    /// finite.
     #[track_caller]
     pub fn step<M: Module<T>>(
         &mut self,
@@ -109,6 +111,7 @@ impl<T: Float> Lbfgs<T> {
         lr: f64,
         mut loss: impl FnMut(&M) -> Tensor<T>,
     ) -> f64 {
+        check_lr("lbfgs", lr);
         let config = self.config;
         let max_eval = config.max_eval.unwrap_or(config.max_iter * 5 / 4);
         let evaluations = Cell::new(0);
