@@ -6,9 +6,11 @@
 //! cache ([`Blocks::of_channels`]), both passes over them follow on each other; else each pass
 //! goes over all channels.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 
-use super::blocks::{AHEAD, Block, Blocks, STRIP};
+use super::blocks::{Block, Blocks, STRIP, map_columns};
 use super::statistics::{batch_statistics, moments};
 use super::sums::Inputs;
 use crate::disjoint::Disjoint;
@@ -72,18 +74,31 @@ impl<'a, T> BatchNorm<'a, T> {
 }
 
 impl<T: Float> Affine<'_, T> {
-    /// Fills `scale` with `gamma / sqrt(var + eps)` and `beta`, for the channels from the
-    /// `first`-th on.
-    fn coefficients(&self, first: usize, var: &[T], scale: &mut [T], beta: &mut [T]) {
-        for (i, &var) in var.iter().enumerate() {
-            let gamma = self.gamma.map_or(1.0, |gamma| gamma[first + i].to_f64());
-            scale[i] = T::from_f64(gamma * self.rstd(var));
-            beta[i] = self.beta.map_or(T::ZERO, |beta| beta[first + i]);
+    /// Fills `rstd` with `1 / sqrt(var + eps)`, `scale` with `gamma rstd`, and `beta`, for the
+    /// channels from the `first`-th on.
+    fn coefficients(
+        &self,
+        first: usize,
+        var: &[T],
+        rstd: &mut [f64],
+        [scale, beta]: [&mut [T]; 2],
+    ) {
+        // Loops without choices, of which the compiler makes vectors.
+        for (rstd, &var) in rstd.iter_mut().zip(var) {
+            *rstd = 1.0 / (var.to_f64() + self.eps).sqrt();
         }
-    }
-
-    fn rstd(&self, var: T) -> f64 {
-        1.0 / (var.to_f64() + self.eps).sqrt()
+        match self.gamma {
+            Some(gamma) => {
+                for ((scale, &rstd), &gamma) in scale.iter_mut().zip(&*rstd).zip(&gamma[first..]) {
+                    *scale = T::from_f64(gamma.to_f64() * rstd);
+                }
+            }
+            None => scale.iter_mut().zip(&*rstd).for_each(|(scale, &r)| *scale = T::from_f64(r)),
+        }
+        match self.beta {
+            Some(given) => beta.copy_from_slice(&given[first..][..beta.len()]),
+            None => beta.fill(T::ZERO),
+        }
     }
 
     /// Outputs up to here become this; NaN, which nothing is below, without a ReLU.
@@ -193,7 +208,9 @@ fn forward<T: Float>(x: &[T], split: Split, norm: &BatchNorm<'_, T>, y: &mut [T]
     let affine = norm.affine();
     scratch::with(2 * channels, |scratch: &mut [T]| {
         let (scale, beta) = scratch.split_at_mut(channels);
-        affine.coefficients(0, norm.var, scale, beta);
+        scratch::with(channels, |rstd: &mut [f64]| {
+            affine.coefficients(0, norm.var, rstd, [&mut *scale, &mut *beta]);
+        });
         let coefficients = [norm.mean, scale, beta];
         let blocks = Blocks::of_elements(split, TASK);
         let work = x.len();
@@ -235,8 +252,10 @@ fn forward_training<T: Float>(
             var[i] = T::from_f64(m2[i] / block.per_channel() as f64);
         }
         let (mut scale, mut beta) = ([T::ZERO; STRIP], [T::ZERO; STRIP]);
-        affine.coefficients(channels.start, var, &mut scale, &mut beta);
-        let coefficients = [mean, &scale[..count], &beta[..count]];
+        let (scale, beta) = (&mut scale[..count], &mut beta[..count]);
+        // The variances have been used.
+        affine.coefficients(channels.start, var, &mut m2[..count], [&mut *scale, &mut *beta]);
+        let coefficients: [&[T]; 3] = [mean, scale, beta];
         // SAFETY: each element belongs to one block.
         arch::dispatch_for::<T, _>(unsafe { Normalise::new(x, block, coefficients, affine, &y) });
     });
@@ -288,44 +307,65 @@ impl<T: Float> WithSimd for Normalise<'_, T> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let floor = Vector::splat(simd, self.floor);
-        let [mean, scale, beta] = self.coefficients;
+        if !self.block.is_run {
+            // SAFETY: by the contract of `new`.
+            return unsafe { self.columns(simd, floor) };
+        }
+        let coefficients = splats(simd, self.coefficients);
         for row in 0..self.block.rows {
             let range = self.block.row(row);
             let x = &self.x[range.clone()];
-            let residual = self.residual.map(|residual| &residual[range.clone()]);
             // SAFETY: by the contract of `new`.
-            let y = unsafe { self.y.range(range) };
-            self.block.fetch_to_write(y, AHEAD);
-            let of_channel = self.block.is_run.then(|| splats(simd, self.coefficients));
-            match (of_channel, residual) {
-                (Some(coefficients), None) => map(
+            let y = unsafe { self.y.range(range.clone()) };
+            match self.residual {
+                None => map(
                     simd,
                     [x],
                     y,
                     #[inline(always)]
                     |[x]| cut_off(normalised(x, coefficients), floor),
                 ),
-                (Some(coefficients), Some(residual)) => map(
+                Some(residual) => map(
                     simd,
-                    [x, residual],
+                    [x, &residual[range]],
                     y,
                     #[inline(always)]
                     |[x, residual]| cut_off(normalised(x, coefficients) + residual, floor),
                 ),
-                (None, None) => map(
+            }
+        }
+    }
+}
+
+impl<T: Float> Normalise<'_, T> {
+    /// A block with a channel per element.
+    ///
+    /// # Safety
+    /// As for [`Normalise::new`].
+    #[inline(always)]
+    unsafe fn columns<S: Simd>(self, simd: S, floor: Vector<T, S>) {
+        let Normalise { x, block, coefficients, residual, y, .. } = self;
+        // SAFETY: by this function's contract.
+        unsafe {
+            match residual {
+                None => map_columns(
                     simd,
-                    [x, mean, scale, beta],
+                    block,
+                    [x],
                     y,
+                    coefficients,
                     #[inline(always)]
-                    |[x, mean, scale, beta]| cut_off(normalised(x, [mean, scale, beta]), floor),
+                    |[x], coefficients| cut_off(normalised(x, coefficients), floor),
                 ),
-                (None, Some(residual)) => map(
+                Some(residual) => map_columns(
                     simd,
-                    [x, residual, mean, scale, beta],
+                    block,
+                    [x, residual],
                     y,
+                    coefficients,
                     #[inline(always)]
-                    |[x, residual, mean, scale, beta]| {
-                        cut_off(normalised(x, [mean, scale, beta]) + residual, floor)
+                    |[x, residual], coefficients| {
+                        cut_off(normalised(x, coefficients) + residual, floor)
                     },
                 ),
             }
@@ -406,12 +446,10 @@ impl<T: Float> Backward<'_, T> {
         let mut coefficients = [[T::ZERO; STRIP]; 4];
         let [scale, beta, along_x, constant] = coefficients.each_mut().map(|c| &mut c[..count]);
         let mean = &self.norm.mean[channels.clone()];
-        self.norm.affine().coefficients(
-            channels.start,
-            &self.norm.var[channels.clone()],
-            scale,
-            beta,
-        );
+        let mut rstd = [0.0; STRIP];
+        let rstd = &mut rstd[..count];
+        let var = &self.norm.var[channels.clone()];
+        self.norm.affine().coefficients(channels.start, var, rstd, [&mut *scale, &mut *beta]);
         let (mut sum, mut sum_x) = ([0.0; STRIP], [0.0; STRIP]);
         let (sum, sum_x) = (&mut sum[..count], &mut sum_x[..count]);
         let floor = self.floor();
@@ -419,35 +457,34 @@ impl<T: Float> Backward<'_, T> {
             Inputs { x: self.x, dy: self.dy, block, coefficients: [mean, scale, beta], floor };
         inputs.sums(sum, sum_x);
         // SAFETY: each channel belongs to one block.
-        unsafe { self.finish(channels.start, sum, sum_x, along_x, constant) };
+        unsafe { self.finish(channels, rstd, [sum, sum_x], [along_x, constant]) };
         let coefficients = [mean, scale, beta, along_x, constant];
         // SAFETY: each element belongs to one block.
         arch::dispatch_for::<T, _>(unsafe { Differentiate::new(self, block, coefficients) });
     }
 
-    /// The gradients of gamma and beta from the sums of the channels from the `first`-th on, and
-    /// the two coefficients of `dx` that depend on them.
+    /// The gradients of gamma and beta from the sums of some channels, and the two coefficients of
+    /// `dx` that depend on them.
     ///
     /// # Safety
     /// Nobody else uses these channels of `dgamma` and `dbeta`.
     unsafe fn finish(
         &self,
-        first: usize,
-        sum: &[f64],
-        sum_x: &[f64],
-        along_x: &mut [T],
-        constant: &mut [T],
+        channels: Range<usize>,
+        rstd: &[f64],
+        [sum, sum_x]: [&[f64]; 2],
+        [along_x, constant]: [&mut [T]; 2],
     ) {
-        let channels = first..first + sum.len();
         // SAFETY: by this function's contract.
         let (dgamma, dbeta) =
             unsafe { (self.dgamma.range(channels.clone()), self.dbeta.range(channels)) };
-        for i in 0..sum.len() {
-            let rstd = self.norm.affine().rstd(self.norm.var[first + i]);
-            dbeta[i] = T::from_f64(sum[i]);
-            dgamma[i] = T::from_f64(sum_x[i] * rstd);
-            along_x[i] = T::from_f64(-sum_x[i] * rstd * rstd * self.share);
-            constant[i] = T::from_f64(-sum[i] * self.share);
+        let sums = rstd.iter().zip(sum.iter().zip(sum_x));
+        let out = dgamma.iter_mut().zip(dbeta).zip(along_x.iter_mut().zip(constant));
+        for ((&rstd, (&sum, &sum_x)), ((dgamma, dbeta), (along_x, constant))) in sums.zip(out) {
+            *dbeta = T::from_f64(sum);
+            *dgamma = T::from_f64(sum_x * rstd);
+            *along_x = T::from_f64(-sum_x * rstd * rstd * self.share);
+            *constant = T::from_f64(-sum * self.share);
         }
     }
 
@@ -457,15 +494,16 @@ impl<T: Float> Backward<'_, T> {
         scratch::with(4 * channels, |scratch: &mut [T]| {
             let (coefficients, corrections) = scratch.split_at_mut(2 * channels);
             let (scale, beta) = coefficients.split_at_mut(channels);
-            self.norm.affine().coefficients(0, self.norm.var, scale, beta);
             let (along_x, constant) = corrections.split_at_mut(channels);
-            let coefficients = [self.norm.mean, scale, beta];
-            self.sums(split, coefficients, |sum, sum_x| {
-                // SAFETY: no task runs now.
-                unsafe { self.finish(0, sum, sum_x, along_x, constant) };
+            scratch::with(channels, |rstd: &mut [f64]| {
+                let var = self.norm.var;
+                self.norm.affine().coefficients(0, var, rstd, [&mut *scale, &mut *beta]);
+                self.sums(split, [self.norm.mean, scale, beta], |sums| {
+                    // SAFETY: no task runs now.
+                    unsafe { self.finish(0..channels, rstd, sums, [along_x, constant]) };
+                });
             });
-            let [mean, scale, beta] = coefficients;
-            let coefficients = [mean, scale, beta, &*along_x, &*constant];
+            let coefficients = [self.norm.mean, scale, beta, along_x, constant];
             let blocks = Blocks::of_elements(split, TASK);
             par::for_each(blocks.count(), self.x.len(), |index| {
                 let block = blocks.get(index);
@@ -479,7 +517,7 @@ impl<T: Float> Backward<'_, T> {
     }
 
     /// Gives `use_them` the sums of all channels.
-    fn sums(&self, split: Split, coefficients: [&[T]; 3], use_them: impl FnOnce(&[f64], &[f64])) {
+    fn sums(&self, split: Split, coefficients: [&[T]; 3], use_them: impl FnOnce([&[f64]; 2])) {
         let channels = split.axis;
         let blocks = Blocks::of_parts(split, PART);
         let floor = self.floor();
@@ -507,7 +545,7 @@ impl<T: Float> Backward<'_, T> {
                 }
             }
             let (sum, sum_x) = total.split_at(channels);
-            use_them(sum, sum_x);
+            use_them([sum, sum_x]);
         });
     }
 }
@@ -547,33 +585,33 @@ impl<T: Float> WithSimd for Differentiate<'_, T> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let floor = Vector::splat(simd, self.of.floor());
-        let [c0, c1, c2, c3, c4] = self.coefficients;
-        for row in 0..self.block.rows {
-            let range = self.block.row(row);
-            let (x, dy) = (&self.of.x[range.clone()], &self.of.dy[range.clone()]);
+        let Backward { x, dy, dx, .. } = self.of;
+        if !self.block.is_run {
             // SAFETY: by the contract of `new`.
-            let dx = unsafe { self.of.dx.range(range) };
-            self.block.fetch_to_write(dx, AHEAD / 2);
-            if self.block.is_run {
-                let coefficients = splats(simd, self.coefficients);
-                map(
+            return unsafe {
+                map_columns(
                     simd,
+                    self.block,
                     [x, dy],
                     dx,
+                    self.coefficients,
                     #[inline(always)]
-                    |x| differentiated(x, coefficients, floor),
+                    |x, coefficients| differentiated(x, coefficients, floor),
                 );
-            } else {
-                map(
-                    simd,
-                    [x, dy, c0, c1, c2, c3, c4],
-                    dx,
-                    #[inline(always)]
-                    |[x, dy, c0, c1, c2, c3, c4]| {
-                        differentiated([x, dy], [c0, c1, c2, c3, c4], floor)
-                    },
-                );
-            }
+            };
+        }
+        let coefficients = splats(simd, self.coefficients);
+        for row in 0..self.block.rows {
+            let range = self.block.row(row);
+            // SAFETY: by the contract of `new`.
+            let dx = unsafe { dx.range(range.clone()) };
+            map(
+                simd,
+                [&x[range.clone()], &dy[range]],
+                dx,
+                #[inline(always)]
+                |x| differentiated(x, coefficients, floor),
+            );
         }
     }
 }
