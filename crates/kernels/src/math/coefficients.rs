@@ -32,12 +32,14 @@ pub trait MathFloat: SimdFloat {
     const EXP2_MAX: Self;
     /// expm1 is -1 (rounded) below.
     const EXPM1_MIN: Self;
-    /// tanh is 1 (rounded) above half of it.
+    /// tanh is 1 (rounded) above.
     const TANH_MAX: Self;
     /// The largest exponent of a finite value.
     const EXPONENT_MAX: Self;
     /// `q` in `expm1(r) = r + r^2 q(r)`, `|r| <= ln(2) / 2`.
     const EXP_Q: &'static [f64];
+    /// `q` in `expm1(2 r) / 2 = r + r^2 q(r)`, `|r| <= ln(2) / 4`: `EXP_Q` times powers of two.
+    const EXP_TWICE_Q: &'static [f64];
 
     const SQRT_2: Self;
     /// The smallest normal value.
@@ -69,7 +71,7 @@ impl MathFloat for f32 {
     const EXP2_MIN: Self = -151.0;
     const EXP2_MAX: Self = 128.0;
     const EXPM1_MIN: Self = -18.0;
-    const TANH_MAX: Self = 20.0;
+    const TANH_MAX: Self = 10.0;
     const EXPONENT_MAX: Self = 127.0;
     const EXP_Q: &'static [f64] = &[
         0.499_999_934_32,
@@ -78,6 +80,7 @@ impl MathFloat for f32 {
         0.008_368_745_126_2,
         0.001_381_453_928_4,
     ];
+    const EXP_TWICE_Q: &'static [f64] = &of_twice::<5>(Self::EXP_Q);
 
     const SQRT_2: Self = std::f32::consts::SQRT_2;
     const NORMAL_MIN: Self = f32::MIN_POSITIVE;
@@ -112,7 +115,7 @@ impl MathFloat for f64 {
     const EXP2_MIN: Self = -1076.0;
     const EXP2_MAX: Self = 1024.0;
     const EXPM1_MIN: Self = -38.0;
-    const TANH_MAX: Self = 40.0;
+    const TANH_MAX: Self = 20.0;
     const EXPONENT_MAX: Self = 1023.0;
     const EXP_Q: &'static [f64] = &[
         0.5,
@@ -127,6 +130,7 @@ impl MathFloat for f64 {
         2.511_203_657_787_964e-8,
         2.082_662_962_719_209_3e-9,
     ];
+    const EXP_TWICE_Q: &'static [f64] = &of_twice::<11>(Self::EXP_Q);
 
     const SQRT_2: Self = std::f64::consts::SQRT_2;
     const NORMAL_MIN: Self = f64::MIN_POSITIVE;
@@ -155,4 +159,14 @@ impl MathFloat for f64 {
         0.069_942_447_414_444_83,
         0.164_676_390_531_521_78,
     ];
+}
+
+/// `2 q(2 r)`
+const fn of_twice<const N: usize>(q: &[f64]) -> [f64; N] {
+    let (mut twice, mut i, mut factor) = ([0.0; N], 0, 2.0);
+    while i < N {
+        twice[i] = q[i] * factor;
+        (i, factor) = (i + 1, factor * 2.0);
+    }
+    twice
 }

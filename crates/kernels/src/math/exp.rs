@@ -114,13 +114,19 @@ pub fn expm1<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
     y.with_sign_of(x)
 }
 
-/// `e^x - 1` for `0 <= x`, with x cut at [`super::coefficients::MathFloat::TANH_MAX`].
+/// `(e^2x - 1) / 2` for `0 <= x`, with x cut at
+/// [`TANH_MAX`](super::coefficients::MathFloat::TANH_MAX).
+///
+/// All but the powers of two is that of the exponential of 2x, bit by bit.
 #[inline(always)]
-pub(super) fn expm1_for_tanh<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
+pub(super) fn half_expm1_of_twice<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
     let x = x.at_most(T::TANH_MAX);
     let magic = x.same(T::EXPONENT_MAGIC);
-    let sum = x.mul_add(x.same(T::LOG2_E), magic);
-    let p = expm1_near_zero(remainder(x, sum - magic));
+    let sum = x.mul_add(x.same(T::LOG2_E + T::LOG2_E), magic);
+    let n = sum - magic;
+    let high = n.mul_add(x.same(-T::HALF * T::LN2_HI), x);
+    let r = n.mul_add(x.same(-T::HALF * T::LN2_LO), high);
+    let p = (r * r).mul_add(polynomial(r, T::EXP_TWICE_Q), r);
     let scale = sum.exp2_of_sum();
-    scale.mul_add(p, scale - x.same(T::ONE))
+    scale.mul_add(p, scale.mul_add(x.same(T::HALF), x.same(-T::HALF)))
 }

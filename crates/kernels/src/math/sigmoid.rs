@@ -2,7 +2,7 @@
 
 use pulp::Simd;
 
-use super::exp::{exp_nonpositive, expm1_for_tanh};
+use super::exp::{exp_nonpositive, half_expm1_of_twice};
 use super::log::log1p_of_fraction;
 use crate::element::Float;
 use crate::simd::Vector;
@@ -13,8 +13,8 @@ use crate::simd::Vector;
 #[inline(always)]
 pub fn tanh<T: Float, S: Simd>(x: Vector<T, S>) -> Vector<T, S> {
     let size = x.abs();
-    let e = expm1_for_tanh(size + size);
-    (e / (e + x.same(T::ONE + T::ONE))).with_sign_of(x)
+    let e = half_expm1_of_twice(size);
+    (e / (e + x.same(T::ONE))).with_sign_of(x)
 }
 
 /// `sigmoid(x)` and `sigmoid(-x)`, both accurate however close to 0.
