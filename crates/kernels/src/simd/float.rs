@@ -22,6 +22,8 @@ pub trait SimdFloat: Element {
     const EXPONENT_MAGIC: Self;
     /// `ROUND_MAGIC` plus twice the bias of the exponent.
     const EXPONENT_MAGIC_TWICE: Self;
+    /// Adding it rounds to a multiple of 1/32.
+    const ROUND_MAGIC_32NDS: Self;
     /// 1/2
     const HALF: Self;
     /// The bit of the sign.
@@ -78,12 +80,51 @@ pub trait SimdFloat: Element {
     fn as_elements_mut<L: bytemuck::Pod>(lanes: &mut L) -> &mut [Self];
     fn simd_exp2_int<S: Simd>(s: S, n: Self::Lanes<S>) -> Self::Lanes<S>;
     fn simd_exp2_of_sum<S: Simd>(s: S, sum: Self::Lanes<S>) -> Self::Lanes<S>;
+    fn simd_exp2_of_32nds<S: Simd>(s: S, sum: Self::Lanes<S>) -> Option<Self::Lanes<S>>;
+    fn simd_abs_at_most<S: Simd>(s: S, a: Self::Lanes<S>, bound: Self) -> Option<Self::Lanes<S>>;
     fn simd_exponent<S: Simd>(s: S, a: Self::Lanes<S>) -> Self::Lanes<S>;
     fn simd_scale<S: Simd>(s: S, a: Self::Lanes<S>, n: Self::Lanes<S>) -> Option<Self::Lanes<S>>;
     fn simd_scale_twice<S: Simd>(s: S, a: Self::Lanes<S>, sum: Self::Lanes<S>) -> Self::Lanes<S>;
     fn simd_split<S: Simd>(s: S, a: Self::Lanes<S>) -> (Self::Lanes<S>, Self::Lanes<S>);
     fn simd_any<S: Simd>(s: S, a: Self::Mask<S>) -> bool;
 }
+
+/// The bits of `2^(j/32)` as f32, minus j in the place of 32nds.
+#[cfg(target_arch = "x86_64")]
+static EXP2_OF_32NDS: [u32; 32] = [
+    0x3F80_0000,
+    0x3F7E_CD87,
+    0x3F7D_AAC3,
+    0x3F7C_980F,
+    0x3F7B_95C2,
+    0x3F7A_A43A,
+    0x3F79_C3D3,
+    0x3F78_F4F0,
+    0x3F78_37F0,
+    0x3F77_8D3A,
+    0x3F76_F532,
+    0x3F76_7043,
+    0x3F75_FED7,
+    0x3F75_A15B,
+    0x3F75_583F,
+    0x3F75_23F6,
+    0x3F75_04F3,
+    0x3F74_FBAF,
+    0x3F75_08A4,
+    0x3F75_2C4D,
+    0x3F75_672A,
+    0x3F75_B9BE,
+    0x3F76_248C,
+    0x3F76_A81E,
+    0x3F77_44FD,
+    0x3F77_FBB8,
+    0x3F78_CCDF,
+    0x3F79_B907,
+    0x3F7A_C0C7,
+    0x3F7B_E4BA,
+    0x3F7D_257D,
+    0x3F7E_83B3,
+];
 
 macro_rules! simd_float {
     (
@@ -106,6 +147,7 @@ macro_rules! simd_float {
             const ROUND_MAGIC: Self = 1.5 * (1u64 << $mantissa_bits) as $t;
             const EXPONENT_MAGIC: Self = Self::ROUND_MAGIC + $bias;
             const EXPONENT_MAGIC_TWICE: Self = Self::ROUND_MAGIC + 2.0 * $bias;
+            const ROUND_MAGIC_32NDS: Self = Self::ROUND_MAGIC / 32.0;
             const HALF: Self = 0.5;
             const NEG_ZERO: Self = -0.0;
 
@@ -259,6 +301,36 @@ simd_float! {
     }
 
     #[inline(always)]
+    fn simd_exp2_of_32nds<S: Simd>(s: S, sum: S::f32s) -> Option<S::f32s> {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(v4) = as_v4(s) {
+            // Shifted up, the integer comes to the exponent's place, and the 32nds to the first bits
+            // of the mantissa, for which the table has others, and the exponent's bias.
+            let high = s.wrapping_dyn_shl_u32s(pulp::cast(sum), s.splat_u32s(18));
+            let [low_half, high_half] = bytemuck::cast(EXP2_OF_32NDS);
+            let f = v4.avx512f;
+            let off = f._mm512_permutex2var_ps(low_half, bytemuck::cast(sum), high_half);
+            return Some(pulp::cast(s.add_u32s(high, bytemuck::cast(off))));
+        }
+        let _ = (s, sum);
+        None
+    }
+
+    #[inline(always)]
+    fn simd_abs_at_most<S: Simd>(s: S, a: S::f32s, bound: f32) -> Option<S::f32s> {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(v4) = as_v4(s) {
+            // The lesser magnitude, without a sign.
+            const LESS: i32 = 0b1010;
+            let bound = bytemuck::cast(s.splat_f32s(bound));
+            let cut = v4.avx512dq._mm512_range_ps::<LESS>(bytemuck::cast(a), bound);
+            return Some(bytemuck::cast(cut));
+        }
+        let _ = (s, a, bound);
+        None
+    }
+
+    #[inline(always)]
     fn simd_exponent<S: Simd>(s: S, a: S::f32s) -> S::f32s {
         let biased = s.wrapping_dyn_shr_u32s(pulp::cast(a), s.splat_u32s(23));
         // 2^23 + biased, by its bits.
@@ -340,6 +412,16 @@ simd_float! {
     #[inline(always)]
     fn simd_exp2_of_sum<S: Simd>(s: S, sum: S::f64s) -> S::f64s {
         Self::simd_exp2_int(s, s.sub_f64s(sum, s.splat_f64s(Self::EXPONENT_MAGIC)))
+    }
+
+    #[inline(always)]
+    fn simd_exp2_of_32nds<S: Simd>(_: S, _: S::f64s) -> Option<S::f64s> {
+        None
+    }
+
+    #[inline(always)]
+    fn simd_abs_at_most<S: Simd>(_: S, _: S::f64s, _: f64) -> Option<S::f64s> {
+        None
     }
 
     #[inline(always)]

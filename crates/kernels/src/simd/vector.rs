@@ -236,6 +236,15 @@ impl<T: SimdFloat, S: Simd> Vector<T, S> {
         bound.less(self).select(bound, self)
     }
 
+    /// The magnitude, or a positive bound if that is less; either for NaN.
+    #[inline(always)]
+    pub fn abs_at_most(self, bound: T) -> Self {
+        match T::simd_abs_at_most(self.simd, self.lanes, bound) {
+            Some(lanes) => Vector::new(self.simd, lanes),
+            None => self.abs().at_most(bound),
+        }
+    }
+
     /// `self`, NaN included, moved into `low..=high`.
     #[inline(always)]
     pub fn clamp(self, low: T, high: T) -> Self {
@@ -280,6 +289,14 @@ impl<T: SimdFloat, S: Simd> Vector<T, S> {
     #[inline(always)]
     pub fn exp2_of_sum(self) -> Self {
         Vector::new(self.simd, T::simd_exp2_of_sum(self.simd, self.lanes))
+    }
+
+    /// `2^x` of `self = x + ROUND_MAGIC_32NDS`, for the exponents of normal numbers; near 0 below
+    /// them, and 0 at the next integer. Where the instruction set has tables in registers.
+    #[inline(always)]
+    pub fn exp2_of_32nds(self) -> Option<Self> {
+        let lanes = T::simd_exp2_of_32nds(self.simd, self.lanes)?;
+        Some(Vector::new(self.simd, lanes))
     }
 
     /// `self * 2^n` for an integral `n` between twice the least and twice the largest exponent of
