@@ -18,6 +18,8 @@ pub trait MathFloat: SimdFloat {
 
     /// exp is 0 (rounded) below.
     const EXP_MIN: Self;
+    /// exp is a normal number from minus this to this.
+    const EXP_NORMAL: Self;
     /// Its integral power of 2 is the largest below the normal numbers'.
     const EXP_FLUSHED: Self;
     /// Half of the exponents of normal numbers.
@@ -64,6 +66,7 @@ impl MathFloat for f32 {
     const LN_2: Self = std::f32::consts::LN_2;
 
     const EXP_MIN: Self = -104.0;
+    const EXP_NORMAL: Self = 87.0;
     const EXP_FLUSHED: Self = -88.03;
     const EXPONENT_HALF: Self = 64.0;
     const EXP2_MINUS_HALF: Self = f32::from_bits((127 - 64) << 23);
@@ -108,6 +111,7 @@ impl MathFloat for f64 {
     const LN_2: Self = std::f64::consts::LN_2;
 
     const EXP_MIN: Self = -746.0;
+    const EXP_NORMAL: Self = 708.0;
     const EXP_FLUSHED: Self = -709.09;
     const EXPONENT_HALF: Self = 512.0;
     const EXP2_MINUS_HALF: Self = f64::from_bits((1023 - 512) << 52);
