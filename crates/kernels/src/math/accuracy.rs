@@ -32,7 +32,7 @@ const fn bound(name: &'static str, f32_ulps: f64, f64_ulps: f64, absolute: f64) 
 /// | sigmoid | 2.402 | 2.402 |
 /// | erf | 1.387 | 1.185 |
 /// | erfc | 9.283 | 8.337 |
-/// | gelu | 8.662 | 8.103 |
+/// | gelu | 8.662 | 8.103, with AVX-512 8.856 |
 /// | silu | 3.284 | 3.223 |
 /// | softplus, and so logsigmoid, its mirror image | 2.862 | 2.892 |
 /// | gelu_slope, gelu_tanh, gelu_tanh_slope, silu_slope | none beyond the absolute bound | as before |
