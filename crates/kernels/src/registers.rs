@@ -143,7 +143,7 @@ pub(crate) fn map_fold<T: Float, S: Simd, const N: usize, const A: usize>(
 /// Slices of one length, register by register.
 ///
 /// Registers are read without a check. With seven rows, their lengths took the place of addresses
-/// in the processor's registers: 22 instructions a register in backward of batch norm, now 16.
+/// in the processor's registers: 22 instructions a register instead of 16.
 struct Rows<'a, T: Float, S: Simd, const N: usize> {
     /// Each of `len` elements.
     x: [&'a [T]; N],
