@@ -84,7 +84,7 @@ pub fn select<T: Element>(x: &Tensor<T>, axis: usize, places: &[i64]) -> Tensor<
     let parts: Vec<Tensor<T>> = places.iter().map(part).collect();
     match parts.is_empty() {
         true => x.narrow(axis as isize, 0, 0),
-        false => Tensor::concat(&parts.iter().collect::<Vec<_>>(), axis as isize),
+        false => Tensor::concat(&parts, axis as isize),
     }
 }
 
@@ -106,7 +106,7 @@ fn concat<T: Float>(args: &Args<T>) -> Outputs<T> {
     let parts: Vec<Tensor<T>> =
         (0..args.inputs.len()).map(|i| args.number(i)).collect::<Result<_, _>>()?;
     let dim = args.long("axis", 1) as isize;
-    one(args.like_first(Tensor::concat(&parts.iter().collect::<Vec<_>>(), dim)))
+    one(args.like_first(Tensor::concat(&parts, dim)))
 }
 
 fn constant_of_shape<T: Float>(args: &Args<T>) -> Outputs<T> {
@@ -391,7 +391,7 @@ fn reverse_sequence<T: Float>(args: &Args<T>) -> Outputs<T> {
         select(&one, time, &places)
     };
     let parts: Vec<Tensor<T>> = lens.iter().enumerate().map(sequence).collect();
-    one(args.like_first(Tensor::concat(&parts.iter().collect::<Vec<_>>(), batch as isize)))
+    one(args.like_first(Tensor::concat(&parts, batch as isize)))
 }
 
 fn shape<T: Float>(args: &Args<T>) -> Outputs<T> {

@@ -233,7 +233,7 @@ fn row_2_9_backward_recursion() {
     }
     let sum = CrossEntropy { reduction: Reduction::Sum, ..CrossEntropy::default() };
     let loss = z[4].cross_entropy_with(&labels, &sum);
-    let found = loss.derivatives(&z.iter().collect::<Vec<_>>());
+    let found = loss.derivatives(&z);
     let dw = loss.derivatives(&weights.iter().map(|w| &**w).collect::<Vec<_>>());
 
     let z: Vec<Real> = z.iter().map(Tensor::detach).collect();

@@ -107,7 +107,7 @@ fn row_3_5_product_of_many() {
         let theta: Vec<Real> = values.iter().map(|&v| Tensor::scalar(v).leaf()).collect();
         let start = theta[0].clone();
         let f = theta[1..].iter().fold(start, |f, t| apply(Times(count.clone()), [&f, t]));
-        f.derivatives(&theta.iter().collect::<Vec<_>>()).iter().map(Tensor::item).collect()
+        f.derivatives(&theta).iter().map(Tensor::item).collect()
     };
     let count = Arc::new(AtomicUsize::new(0));
     let one_zero: Vec<f64> = product(&[2.0, 0.0, 3.0, 5.0], &count);
@@ -195,7 +195,7 @@ fn row_3_8_cost_of_forward_mode() {
 fn row_3_9_reverse_mode() {
     let (x1, x2) = at_two_five();
     let v = trace(&(x1.leaf(), x2.leaf()));
-    let bars = v[6].derivatives(&v.iter().collect::<Vec<_>>());
+    let bars = v[6].derivatives(&v);
     let last = 2.0 - 5f64.cos();
     let (exact, printed) =
         ([5.5, last, 1.0, 1.0, -1.0, 1.0, 1.0], [5.5, 1.716, 1.0, 1.0, -1.0, 1.0, 1.0]);

@@ -60,7 +60,7 @@ fn row_10_9_the_four_equations_of_backpropagation() {
         a.push(z[z.len() - 1].sigmoid());
     }
     let loss = (&a[3] - &y).square().sum() * 0.5;
-    let deltas = loss.derivatives(&z.iter().collect::<Vec<_>>());
+    let deltas = loss.derivatives(&z);
     let grads = loss.backward();
 
     let slope = |z: &Real| z.detach().sigmoid() * (1.0 - z.detach().sigmoid());

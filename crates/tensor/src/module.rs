@@ -1,5 +1,6 @@
 //! [`Module`]: anything made of tensors, and [`Param`] and [`Running`], which layers keep them in.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
@@ -11,7 +12,7 @@ use crate::tensor::Tensor;
 
 /// A tensor that a layer owns and an optimizer changes.
 ///
-/// Reads as a tensor wherever one is wanted. A clone is a parameter of its own: gradients of the
+/// Reads and calculates as a tensor wherever one is wanted. A clone is a parameter of its own: gradients of the
 /// original do not reach it.
 ///
 /// # Examples
@@ -19,7 +20,7 @@ use crate::tensor::Tensor;
 /// use backstitch_tensor::{Param, Tensor};
 ///
 /// let w = Param::new(Tensor::from([1.0, 2.0]));
-/// let grads = (&*w * 3.0).sum().backward();
+/// let grads = (&w * 3.0).sum().backward();
 /// assert_eq!(grads.get(&w).unwrap().to_vec(), [3.0, 3.0]);
 /// ```
 pub struct Param<T: Float = f32> {
@@ -81,6 +82,12 @@ impl<T: Float> Param<T> {
 impl<T: Float> Deref for Param<T> {
     type Target = Tensor<T>;
     fn deref(&self) -> &Tensor<T> {
+        &self.value
+    }
+}
+
+impl<T: Float> Borrow<Tensor<T>> for Param<T> {
+    fn borrow(&self) -> &Tensor<T> {
         &self.value
     }
 }

@@ -1,5 +1,6 @@
 //! Reverse mode: [`Tensor::backward`] and the sweep behind it.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
@@ -349,8 +350,9 @@ impl<T: Float> Tensor<T> {
     /// assert!(penalty.backward().get(&w).is_some());
     /// ```
     #[track_caller]
-    pub fn derivatives(&self, inputs: &[&Tensor<T>]) -> Vec<Tensor<T>> {
+    pub fn derivatives(&self, inputs: &[impl Borrow<Tensor<T>>]) -> Vec<Tensor<T>> {
         self.check_scalar("derivatives");
+        let inputs: Vec<&Tensor<T>> = inputs.iter().map(Borrow::borrow).collect();
         let ids: Vec<Option<NodeId>> = inputs.iter().map(|x| Some(x.node()?.id)).collect();
         let outside = ids.iter().position(Option::is_none);
         if let Some(i) = outside {

@@ -201,7 +201,7 @@ fn stack_rows<T: Float>(rows: usize, cols: usize, row: impl Fn(usize) -> Tensor<
     let rows: Vec<Tensor<T>> = (0..rows).map(row).collect();
     match rows.is_empty() {
         true => Tensor::zeros([0, cols]),
-        false => Tensor::concat(&rows.iter().collect::<Vec<_>>(), 0).reshape([rows.len(), cols]),
+        false => Tensor::concat(&rows, 0).reshape([rows.len(), cols]),
     }
 }
 

@@ -176,10 +176,25 @@ fn derivatives_refuse_what_has_no_part_in_the_graph() {
 }
 
 #[test]
+fn parameters_calculate_like_tensors() {
+    let (w, x) = (Param::new(Tensor::from([2.0, 8.0])), Tensor::from([4.0, 2.0]));
+    let check = |y: Tensor<f64>, values: [f64; 2], slope: [f64; 2]| {
+        assert_eq!(y.to_vec(), values);
+        assert_eq!(y.sum().backward().get(&w).unwrap().to_vec(), slope);
+    };
+    check(&x - &w, [2.0, -6.0], [-1.0, -1.0]);
+    check(&w / x.clone(), [0.5, 4.0], [0.25, 0.5]);
+    check(&w * &w, [4.0, 64.0], [4.0, 16.0]);
+    check(&w + 1.0, [3.0, 9.0], [1.0, 1.0]);
+    check(x.maximum(&w), [4.0, 8.0], [0.0, 1.0]);
+    check(Tensor::concat(&[&w.detach(), &x], 0).slice(0, 0..2) * &w, [4.0, 64.0], [2.0, 8.0]);
+}
+
+#[test]
 fn trees_are_mapped_and_zipped_with_their_graph() {
     type Pair = (Param<f64>, Tensor<f64>);
     let pair: Pair = (Param::new(scalar(3.0)), scalar(5.0));
-    let loss = |(w, x): &Pair| &**w * &**w * x;
+    let loss = |(w, x): &Pair| w * w * x;
     // Behind a step of w by its gradient 2 w x, and of x by w².
     let g = grad(loss, &pair);
     assert_eq!((g.0.item(), g.1.item()), (30.0, 9.0));

@@ -42,9 +42,45 @@ macro_rules! operators {
                 $function(&self, &b)
             }
         }
+        $crate::ops::binary::operators_with_parameters!($trait $method: &Tensor<T>, Tensor<T>);
+        impl<T: backstitch_kernels::Float> std::ops::$trait<&$crate::Param<T>> for &$crate::Param<T> {
+            type Output = Tensor<T>;
+            #[track_caller]
+            fn $method(self, b: &$crate::Param<T>) -> Tensor<T> {
+                std::ops::$trait::$method(&**self, &**b)
+            }
+        }
+        impl<T: backstitch_kernels::Float> std::ops::$trait<T> for &$crate::Param<T> {
+            type Output = Tensor<T>;
+            #[track_caller]
+            fn $method(self, b: T) -> Tensor<T> {
+                std::ops::$trait::$method(&**self, b)
+            }
+        }
     };
 }
 pub(super) use operators;
+
+/// The part of [`operators`] between a parameter and tensors, on either side.
+macro_rules! operators_with_parameters {
+    ($trait:ident $method:ident: $($kind:ty),+) => {$(
+        impl<T: backstitch_kernels::Float> std::ops::$trait<&$crate::Param<T>> for $kind {
+            type Output = Tensor<T>;
+            #[track_caller]
+            fn $method(self, b: &$crate::Param<T>) -> Tensor<T> {
+                std::ops::$trait::$method(self, &**b)
+            }
+        }
+        impl<T: backstitch_kernels::Float> std::ops::$trait<$kind> for &$crate::Param<T> {
+            type Output = Tensor<T>;
+            #[track_caller]
+            fn $method(self, b: $kind) -> Tensor<T> {
+                std::ops::$trait::$method(&**self, b)
+            }
+        }
+    )+};
+}
+pub(super) use operators_with_parameters;
 
 /// Applies a kernel to two tensors that broadcast.
 pub(super) fn map<T: Float>(

@@ -1,5 +1,7 @@
 //! `concat`: joins tensors along an axis they have.
 
+use std::borrow::Borrow;
+
 use backstitch_kernels::{Element, copy};
 
 use crate::op::{AnyOp, Saves, Site, apply_variadic};
@@ -25,9 +27,11 @@ impl<T: Element> Tensor<T> {
     ///
     /// let (a, b) = (Tensor::from([1.0, 2.0]), Tensor::from([3.0]));
     /// assert_eq!(Tensor::concat(&[&a, &b], 0).to_vec(), [1.0, 2.0, 3.0]);
+    /// assert_eq!(Tensor::concat(&vec![a, b], 0).to_vec(), [1.0, 2.0, 3.0]);
     /// ```
     #[track_caller]
-    pub fn concat(tensors: &[&Tensor<T>], dim: isize) -> Tensor<T> {
+    pub fn concat(tensors: &[impl Borrow<Tensor<T>>], dim: isize) -> Tensor<T> {
+        let tensors: &[&Tensor<T>] = &tensors.iter().map(Borrow::borrow).collect::<Vec<_>>();
         let shapes: Vec<&[usize]> = tensors.iter().map(|x| x.shape()).collect();
         let (axis, shape) = or_panic(shape_rule(&shapes, dim));
         let y = join(tensors, axis, &shape);
@@ -84,7 +88,7 @@ impl<T: Element> AnyOp<T> for Concat {
             .enumerate()
             .map(|(i, dx)| dx.cloned().unwrap_or_else(|| zeros(i)))
             .collect();
-        Tensor::concat(&parts.iter().collect::<Vec<_>>(), self.axis as isize)
+        Tensor::concat(&parts, self.axis as isize)
     }
 }
 
@@ -99,7 +103,7 @@ pub(super) const SPECS: &[OpSpec] = &[OpSpec {
         &[&[256, 512], &[256, 256], &[256, 256]],
     ],
     domain: Domain::Range(-2.0, 2.0),
-    build: build!(|x| Tensor::concat(&x.iter().collect::<Vec<_>>(), -1)),
+    build: build!(|x| Tensor::concat(x, -1)),
     oracle: Oracle::Whole(|x| {
         let last = x[0].rank() - 1;
         let mut shape = x[0].shape().to_vec();

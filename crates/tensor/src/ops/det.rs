@@ -149,7 +149,7 @@ fn by_blocks<T: Float>(a: &Tensor<T>) -> Tensor<T> {
     let matrices = a.reshape([lead.iter().product(), n, n]);
     let dets: Vec<_> =
         (0..matrices.size(0)).map(|i| by_block(&matrices.select(0, i as isize))).collect();
-    Tensor::stack(&dets.iter().collect::<Vec<_>>(), 0).reshape(lead)
+    Tensor::stack(&dets, 0).reshape(lead)
 }
 
 /// The determinant of one matrix `(n, n)`.
@@ -234,7 +234,7 @@ fn singular(shape: &[usize], rng: &mut crate::rng::Rng) -> Tensor<f64> {
         factor([n, rank], rng).matmul(&factor([rank, n], rng))
     };
     let all: Vec<Tensor<f64>> = (0..count).map(one).collect();
-    Tensor::stack(&all.iter().collect::<Vec<_>>(), 0).reshape(shape)
+    Tensor::stack(&all, 0).reshape(shape)
 }
 
 /// The determinants by elimination.

@@ -1,7 +1,8 @@
 //! [`Operand`]: the second argument of binary ops, a tensor or a number.
 
-use backstitch_kernels::Element;
+use backstitch_kernels::{Element, Float};
 
+use crate::module::Param;
 use crate::tensor::Tensor;
 
 /// A tensor, or a number in place of one: `x.gt(&y)` and `x.gt(0.0)`.
@@ -37,6 +38,12 @@ impl<T: Element> Operand<T> for T {
 impl<T: Element> Operand<T> for Tensor<T> {
     fn into_tensor(self) -> Tensor<T> {
         self
+    }
+}
+
+impl<T: Float> Operand<T> for &Param<T> {
+    fn into_tensor(self) -> Tensor<T> {
+        (**self).clone()
     }
 }
 

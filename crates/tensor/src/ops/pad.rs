@@ -180,7 +180,7 @@ fn extended<T: Element>(
     }
     match parts.is_empty() {
         true => x.narrow(dim, 0, 0),
-        false => Tensor::concat(&parts.iter().collect::<Vec<_>>(), dim),
+        false => Tensor::concat(&parts, dim),
     }
 }
 

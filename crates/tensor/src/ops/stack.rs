@@ -1,5 +1,7 @@
 //! `stack`: joins tensors along an axis of their own.
 
+use std::borrow::Borrow;
+
 use backstitch_kernels::Element;
 
 use crate::shape::{ShapeError, axis_of, or_panic};
@@ -27,14 +29,14 @@ impl<T: Element> Tensor<T> {
     /// assert_eq!((y.shape(), y.to_vec()), (&[2, 2][..], vec![1.0, 3.0, 2.0, 4.0]));
     /// ```
     #[track_caller]
-    pub fn stack(tensors: &[&Tensor<T>], dim: isize) -> Tensor<T> {
-        let shapes: Vec<&[usize]> = tensors.iter().map(|x| x.shape()).collect();
+    pub fn stack(tensors: &[impl Borrow<Tensor<T>>], dim: isize) -> Tensor<T> {
+        let shapes: Vec<&[usize]> = tensors.iter().map(|x| x.borrow().shape()).collect();
         let axis = or_panic(shape_rule(&shapes, dim)) as isize;
         let mut parts = Vec::with_capacity(tensors.len());
         for x in tensors {
-            parts.push(x.unsqueeze(axis));
+            parts.push(x.borrow().unsqueeze(axis));
         }
-        Tensor::concat(&parts.iter().collect::<Vec<_>>(), axis)
+        Tensor::concat(&parts, axis)
     }
 }
 
@@ -60,7 +62,7 @@ pub(super) const SPECS: &[OpSpec] = &[OpSpec {
         &[&[256, 512], &[256, 512]],
     ],
     domain: Domain::Range(-2.0, 2.0),
-    build: build!(|x| Tensor::stack(&x.iter().collect::<Vec<_>>(), -1)),
+    build: build!(|x| Tensor::stack(x, -1)),
     oracle: Oracle::Whole(|x| {
         let mut shape = x[0].shape().to_vec();
         shape.push(2);
