@@ -45,6 +45,22 @@
 //! assert_eq!(hessian(f, &x).to_vec(), [6.0, 0.0, 0.0, 12.0]);
 //! ```
 //!
+//! Derivatives can be part of a loss: those of [`Tensor::derivatives`] stay in the graph, and
+//! [`tree_map`] and [`tree_zip`] compute whole models through which gradients flow. Here a loss
+//! stands behind a step of gradient descent, as in meta-learning:
+//!
+//! ```
+//! use backstitch::prelude::*;
+//!
+//! let mut rng = Rng::seed(0);
+//! let model: Linear = Linear::new(3, 1, &mut rng);
+//! let (x, y) = (Tensor::randn([8, 3], &mut rng), Tensor::randn([8, 1], &mut rng));
+//! let loss = |model: &Linear| model.forward(&x).mse(&y);
+//! let stepped = tree_zip(&model, &grad(loss, &model), |w, dw| w - dw * 0.1);
+//! let grads = loss(&stepped).backward();
+//! assert!(grads.get(&model.weight).is_some());
+//! ```
+//!
 //! # Models
 //!
 //! A model is a struct of layers that derives [`Module`]. Its forward is ordinary code. Whether it
