@@ -19,8 +19,8 @@
 //! 65 and 53.
 //!
 //! An element of C is a sum that starts from the bias and runs over K in rising order, within chunks
-//! whose length depends on K alone, so its bits depend neither on the tiles nor on the threads. What
-//! is computed as a vector depends on the whole product, too.
+//! whose length depends on K and the instruction set alone, so its bits depend neither on the tiles
+//! nor on the threads. What is computed as a vector depends on the whole product, too.
 
 pub(crate) mod ahead;
 mod block;
@@ -66,8 +66,8 @@ pub struct BatchAxis {
 /// strides; transposes cost little.
 ///
 /// # Numerics
-/// Sums run over k in order, in chunks whose length depends on k alone: the same bits for any
-/// number of threads.
+/// Sums run over k in order, in chunks whose length depends on k and the instruction set alone: the
+/// same bits for any number of threads.
 ///
 /// # Panics
 /// When the shapes do not fit each other or the bias.

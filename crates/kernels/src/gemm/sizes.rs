@@ -29,16 +29,25 @@ const ROWS_ELEMENTS: usize = 256 << 10;
 /// The most columns of a block.
 const BLOCK_COLS_MAX: usize = 128;
 
-/// The longest chunk of K: a panel of B is then 28 KiB with AVX-512, 14 KiB with AVX2. A whole K
-/// may be a little longer.
-const K_MAX: usize = 224;
+/// The longest chunk of K: a panel of B is then 28 KiB with AVX-512, where a whole K may be a little
+/// longer, and 16 KiB with AVX2.
+fn k_max() -> usize {
+    match arch::current() {
+        Isa::Avx512 => 224,
+        _ => K_WHOLE_MAX,
+    }
+}
+
 const K_WHOLE_MAX: usize = 256;
 
 /// The most elements of a span's packed part of A, which shares the L2 cache with a block's sums.
 const SPAN_ELEMENTS_MAX: usize = 320 << 10;
 
-/// Steps of K this far apart in A, in elements, are packed; nearer ones are read in place.
-const A_STEP_FAR: usize = 600;
+/// Steps of K this far apart in A, in elements, are packed; nearer ones are read in place. A panel
+/// with few rows takes a small part of each line of memory.
+fn a_step_far(rows: usize) -> usize {
+    if rows < 8 { 300 } else { 600 }
+}
 
 /// Rows of A are packed for more columns than this; for fewer they are read in place.
 const A_IN_PLACE_COLS_MAX: usize = 208;
@@ -52,17 +61,17 @@ const B_USES_MIN: usize = 3;
 
 /// Whether A is copied into panels for `n` columns: its rows can be read in place through a pointer
 /// each if they are contiguous, and its columns if they are and lie near each other.
-fn packs_a((row_stride, col_stride): (isize, isize), n: usize) -> bool {
+fn packs_a((row_stride, col_stride): (isize, isize), n: usize, rows: usize) -> bool {
     match (row_stride, col_stride) {
         (_, 1) => n > A_IN_PLACE_COLS_MAX,
-        (1, step) => step.unsigned_abs() > A_STEP_FAR,
+        (1, step) => step.unsigned_abs() > a_step_far(rows),
         _ => true,
     }
 }
 
 /// Length and number of the chunks of K.
 fn chunks_of(k: usize) -> (usize, usize) {
-    let count = if k <= K_WHOLE_MAX { k.min(1) } else { k.div_ceil(K_MAX) };
+    let count = if k <= K_WHOLE_MAX { k.min(1) } else { k.div_ceil(k_max()) };
     (k.div_ceil(count.max(1)).next_multiple_of(8), count)
 }
 
@@ -96,7 +105,7 @@ impl Sizes {
     pub(super) fn new<T: Float, S: Simd>(tile: &Tile<'_, T>) -> Self {
         let b_width = NV * T::lanes::<S>();
         let b_panels = tile.n.div_ceil(b_width);
-        let a_packs = packs_a(tile.a_strides, tile.n);
+        let a_packs = packs_a(tile.a_strides, tile.n, micro::rows_max::<T, S>());
         let in_panels = a_packs || tile.a_strides.0 == 1;
         let a_rows =
             if in_panels { micro::rows_max::<T, S>() } else { micro::rows_in_place_max::<T, S>() };

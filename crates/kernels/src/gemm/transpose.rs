@@ -233,7 +233,11 @@ mod avx512 {
     ) {
         // SAFETY: by the caller's promise; the loads and stores need no alignment.
         unsafe {
-            let mut lanes = [[_mm512_setzero_ps(); N]; 4];
+            let mut lanes: [[_; N]; 4] = std::array::from_fn(|i| {
+                std::array::from_fn(|block| {
+                    _mm512_castps128_ps512(_mm_loadu_ps(rows[i].add(p + 4 * block)))
+                })
+            });
             macro_rules! fill {
                 ($lane:literal, $mask:literal) => {
                     for (i, blocks) in lanes.iter_mut().enumerate() {
@@ -245,7 +249,6 @@ mod avx512 {
                     }
                 };
             }
-            fill!(0, 0x000f);
             fill!(1, 0x00f0);
             fill!(2, 0x0f00);
             fill!(3, 0xf000);
