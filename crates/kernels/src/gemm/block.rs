@@ -64,20 +64,20 @@ impl<T: Float> Tile<'_, T> {
     /// # Safety
     /// A (m, k), B (k, n) and C (m, n) lie in memory that is borrowed for this call; nobody else
     /// uses C meanwhile. `m` and `n` are not 0.
-    pub(super) unsafe fn run(self) {
-        arch::dispatch(Run(self));
+    pub(super) unsafe fn run(mut self) {
+        arch::dispatch(Run(&mut self));
     }
 }
 
 /// A tile whose promises were given to [`Tile::run`].
-struct Run<'a, T>(Tile<'a, T>);
+struct Run<'a, 'b, T>(&'a mut Tile<'b, T>);
 
-impl<T: Float> WithSimd for Run<'_, T> {
+impl<T: Float> WithSimd for Run<'_, '_, T> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let mut tile = self.0;
+        let tile = self.0;
         let starts_from_bias = !tile.is_vector && !tile.add;
         // SAFETY: by the promises of `run`.
         unsafe {
@@ -86,9 +86,9 @@ impl<T: Float> WithSimd for Run<'_, T> {
             }
             if tile.k > 0 {
                 if !tile.is_vector {
-                    return multiply(simd, &tile);
+                    return multiply(simd, tile);
                 }
-                gemv::run(simd, &tile);
+                gemv::run(simd, tile);
             }
             tile.finish(simd, 0..tile.m, 0..tile.n);
             tile.activate(0..tile.n);
