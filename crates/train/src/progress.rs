@@ -32,8 +32,8 @@ impl Progress {
         self.done += samples;
         #[cfg(feature = "progress")]
         if !self.bar.is_hidden() {
-            self.bar.set_message(message());
             self.bar.inc(samples as u64);
+            self.bar.set_message(message());
         }
         #[cfg(not(feature = "progress"))]
         drop(message);
@@ -59,7 +59,7 @@ impl Progress {
 
 #[cfg(feature = "progress")]
 fn bar(title: String, samples: usize) -> indicatif::ProgressBar {
-    let style = "{prefix} {bar:30} {pos}/{len}  {msg}  {per_sec:.0}  {eta} left";
+    let style = "{prefix} {bar:30} {pos}/{len}  {msg}  {per_sec}  {eta} left";
     let style = indicatif::ProgressStyle::with_template(style).expect("the template is valid");
     let style = style.with_key(
         "per_sec",
@@ -82,5 +82,63 @@ mod tests {
         assert!(progress.samples_per_second() > 0.0);
         assert_eq!(progress.time_left(), Some(Duration::ZERO));
         progress.finish();
+    }
+
+    /// A terminal that keeps what is written to it.
+    #[cfg(feature = "progress")]
+    #[derive(Clone, Debug, Default)]
+    struct Terminal(std::sync::Arc<std::sync::Mutex<String>>);
+
+    #[cfg(feature = "progress")]
+    impl indicatif::TermLike for Terminal {
+        fn width(&self) -> u16 {
+            120
+        }
+        fn move_cursor_up(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, text: &str) -> std::io::Result<()> {
+            self.write_str(text)
+        }
+        fn write_str(&self, text: &str) -> std::io::Result<()> {
+            self.0.lock().unwrap().push_str(text);
+            Ok(())
+        }
+        fn clear_line(&self) -> std::io::Result<()> {
+            Ok(())
+        }
+        fn flush(&self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[cfg(feature = "progress")]
+    #[test]
+    fn the_bar_says_how_far_how_well_how_fast_and_how_long() {
+        let terminal = Terminal::default();
+        let mut progress = Progress::new("epoch 1/3", 100);
+        let target = indicatif::ProgressDrawTarget::term_like(Box::new(terminal.clone()));
+        progress.bar.set_draw_target(target);
+        progress.add(25, || "loss 1.250  accuracy 0.500".to_string());
+        progress.bar.force_draw();
+        let shown = terminal.0.lock().unwrap().clone();
+        let mut rest = shown.as_str();
+        for part in
+            ["epoch 1/3 █", " 25/100  loss 1.250  accuracy 0.500  ", " samples/s  ", "s left"]
+        {
+            let at = rest.find(part).unwrap_or_else(|| panic!("{part:?} is missing in {shown:?}"));
+            rest = &rest[at + part.len()..];
+        }
+        // No colours: black is invisible on black.
+        assert!(!shown.contains('\u{1b}'), "{shown:?}");
     }
 }
