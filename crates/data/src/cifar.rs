@@ -98,7 +98,7 @@ fn class_names(folder: &Path, files: &[String]) -> Result<Vec<String>, Error> {
         return Ok(CIFAR10.map(String::from).to_vec());
     };
     let path = folder.join(name);
-    let text = std::fs::read_to_string(&path).map_err(|cause| Error::io(&path, cause))?;
+    let text = std::fs::read_to_string(&path).map_err(|cause| Error::unreadable(&path, cause))?;
     let names: Vec<String> =
         text.lines().map(str::trim).filter(|line| !line.is_empty()).map(String::from).collect();
     match names.len() {

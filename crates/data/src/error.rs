@@ -11,10 +11,12 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// The system could not read or write a file.
-    #[error("{}: {cause}", .path.display())]
+    #[error("{}: expected {expected}, found {cause}", .path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
+        /// What it needs to be, such as a file that can be read.
+        expected: &'static str,
         /// What the system said.
         cause: std::io::Error,
     },
@@ -100,8 +102,9 @@ impl Error {
         Error::Sample { index, cause }
     }
 
-    pub(crate) fn io(path: &Path, cause: std::io::Error) -> Error {
-        Error::Io { path: path.to_path_buf(), cause }
+    /// A file that the system did not read.
+    pub(crate) fn unreadable(path: &Path, cause: std::io::Error) -> Error {
+        Error::Io { path: path.to_path_buf(), expected: "a file that can be read", cause }
     }
 
     pub(crate) fn panicked(payload: &(dyn Any + Send)) -> Error {

@@ -49,6 +49,7 @@ pub use backstitch_tensor::Rng;
 pub use collate::Collate;
 pub use dataset::{Chain, Dataset, Map, MemoryDataset, Subset};
 pub use error::Error;
+pub use file::write_atomically;
 pub use images::{FlatImages, Images};
 pub use loader::{Augmented, Epoch, Loader, LoaderState, Source};
 pub use table::{CsvOptions, Encoder, Feature, Missing, Scale, Table};
