@@ -395,7 +395,7 @@ fn row_5_16_gradient_clipping() {
     close(clip_grad_norm(&mut grads, 14.0), 13.0, 1e-15);
     all_close(grads.get(&b).unwrap(), &Tensor::scalar(12.0), 0.0);
 
-    clip_grad_value(&mut grads, 3.5);
+    close(clip_grad_value(&mut grads, 3.5), 13.0, 1e-15);
     all_close(grads.get(&a).unwrap(), &Tensor::from([3.0, -3.5]), 0.0);
     all_close(grads.get(&b).unwrap(), &Tensor::scalar(3.5), 0.0);
 }

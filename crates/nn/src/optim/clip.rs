@@ -24,7 +24,7 @@ pub fn grad_norm<T: Float>(grads: &Gradients<T>) -> f64 {
 ///
 /// # Numerics
 /// The same bits for any number of threads. An infinite gradient makes the others 0 and itself
-/// NaN.
+/// NaN; with a NaN among them all stay as they are.
 ///
 /// # Examples
 /// ```
@@ -49,8 +49,11 @@ pub fn clip_grad_norm<T: Float>(grads: &mut Gradients<T>, max_norm: f64) -> f64 
     norm
 }
 
-/// Moves every element of every gradient into `[-max, max]`. NaN stays NaN.
-pub fn clip_grad_value<T: Float>(grads: &mut Gradients<T>, max: f64) {
+/// Moves every element of every gradient into `[-max, max]`; returns the norm that they had, as
+/// [`clip_grad_norm`] does. NaN stays NaN.
+pub fn clip_grad_value<T: Float>(grads: &mut Gradients<T>, max: f64) -> f64 {
+    let norm = grad_norm(grads);
     let mut slices: Vec<&mut [T]> = grads.iter_mut().map(Tensor::data_mut).collect();
     optim::clamp(&mut slices, -max, max);
+    norm
 }
