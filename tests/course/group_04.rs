@@ -1,8 +1,9 @@
 //! Fully connected nets and broadcasting.
 
+use backstitch::kernels::pool;
 use backstitch::prelude::*;
 
-use crate::support::{Real, all_close, spiral};
+use crate::support::{Real, all_close, alone, spiral};
 
 #[test]
 fn row_4_1_linear_with_bias() {
@@ -41,6 +42,26 @@ fn row_4_2_broadcasting_copies_nothing() {
     all_close(&y.detach(), &(&zw + b.detach().expand([50, 3])), 0.0);
     let grads = (&y * &dy).sum().backward();
     all_close(grads.get(&b).unwrap(), &dy.sum_dim(0, false), 1e-14);
+}
+
+#[test]
+fn row_4_2_a_bias_takes_no_memory_of_its_own() {
+    alone("group_04::row_4_2_a_bias_takes_no_memory_of_its_own", || {
+        let rng = &mut Rng::seed(19);
+        let [z, w]: [Tensor; 2] = [(); 2].map(|()| Tensor::randn([500, 500], rng));
+        let b: Tensor = Tensor::randn([500], rng);
+        let peak = |f: &dyn Fn() -> Tensor| {
+            pool::reset_peak();
+            let before = pool::stats().bytes_in_use;
+            drop(f());
+            pool::stats().bytes_in_use_peak - before
+        };
+        // One result, and nothing else of its size.
+        let result = peak(&|| &z + 1.0);
+        assert!((1_000_000..1_300_000).contains(&result), "{result}");
+        assert_eq!(peak(&|| &z + &b), result);
+        assert_eq!(peak(&|| z.linear(&w, Some(&b))), peak(&|| z.linear(&w, None)));
+    });
 }
 
 /// Makes a fresh optimizer.

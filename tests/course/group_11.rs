@@ -2,6 +2,7 @@
 
 use backstitch::nn::models::*;
 use backstitch::prelude::*;
+use backstitch::train::Accuracy;
 
 use crate::support::{Real, all_close, digits, emoji, error_rate, images_and_limit};
 
@@ -35,6 +36,48 @@ fn row_11_1_mnist_recogniser() {
         println!("row 11.1: {name}: test error {error}");
         assert!(error < limit, "{name}: test error {error}, limit {limit}");
     }
+}
+
+/// A small CNN, on MNIST itself where its files are.
+#[test]
+fn row_11_1_mnist_by_a_small_cnn() {
+    let (data, limit) = images_and_limit("11.1, CNN", 0.015, 0.17);
+    let (mean, std) = data.train.channel_stats();
+    let train = data.train.normalize(&mean, &std).unwrap();
+    let test = Loader::new(data.test.normalize(&mean, &std).unwrap(), 500).unwrap();
+    let rng = &mut Rng::seed(100);
+    let mut net = (
+        Conv2d::new(1, 8, 5, rng),
+        MaxPool2d::new(2),
+        Relu,
+        Conv2d::new(8, 16, 3, rng),
+        MaxPool2d::new(2),
+        Relu,
+        Flatten,
+        Linear::new(400, 10, rng),
+    );
+    let loader = Loader::new(train, 50).unwrap();
+    // One epoch of MNIST; as many steps on fewer images.
+    let epochs = 60_000 / loader.samples();
+    let schedule = OneCycleLr::new(6e-3, epochs * loader.batches());
+    let mut adam = Adam::new(AdamConfig::default());
+    let mut step = 0;
+    for _ in 0..epochs {
+        for batch in loader.epoch(rng) {
+            let (x, labels) = batch.unwrap();
+            let loss = Layer::forward(&net, &x, &Pass::train(rng)).cross_entropy(&labels);
+            adam.step(&mut net, &loss.backward(), schedule.at(step));
+            step += 1;
+        }
+    }
+    let mut accuracy = Accuracy::default();
+    for batch in test.iter() {
+        let (x, labels) = batch.unwrap();
+        accuracy.add(&no_grad(|| Layer::forward(&net, &x, &Pass::eval())), &labels);
+    }
+    let error = 1.0 - accuracy.value();
+    println!("row 11.1: CNN: test error {error:.4}");
+    assert!(error < limit, "test error {error}, limit {limit}");
 }
 
 /// The number of layers with weights, which the networks are named after.
