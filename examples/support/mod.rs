@@ -205,7 +205,11 @@ impl<'a, M: Module, O: Optimizer> Run<'a, M, O> {
         self.step += 1;
         self.loss.add(loss.into(), labels.numel() as f64);
         self.accuracy.add(logits, labels);
-        ensure!(loss.is_finite(), "step {}: the loss became {loss}", self.step);
+        ensure!(
+            loss.is_finite(),
+            "step {}: loss: expected a finite number, found {loss}",
+            self.step
+        );
         progress.add(labels.numel(), || {
             format!("loss {:.3}  accuracy {:.3}", self.loss.value(), self.accuracy.value())
         });
