@@ -100,6 +100,18 @@ pub(super) fn picked_sparse<T: Float>(
     apply_variadic(name, y, &[x], Saves::NOTHING, pick)
 }
 
+/// Records that `y` is what `op`, whose public name is `name`, made of `x` by bringing `src` to places
+/// of it; or passes on that an index lies outside the axis.
+#[track_caller]
+pub(super) fn brought<T: Float>(
+    name: &'static str,
+    [x, src]: [&Tensor<T>; 2],
+    y: Result<Tensor<T>, BadIndex>,
+    op: impl AnyOp<T> + 'static,
+) -> Result<Tensor<T>, BadIndex> {
+    Ok(apply_variadic(name, y?, &[x, src], Saves::NOTHING, || Box::new(op) as _))
+}
+
 impl<T: Element> Tensor<T> {
     /// What stands at places that are known to be inside.
     pub(super) fn pick(&self, places: &Places) -> Tensor<T> {
@@ -127,9 +139,8 @@ impl<T: Float> Tensor<T> {
         places: Places,
         src: &Tensor<T>,
     ) -> Result<Tensor<T>, BadIndex> {
-        let y = places.added(Some(self), self.shape(), src)?;
-        let add = || Box::new(AddAt(places)) as _;
-        Ok(apply_variadic(name, y, &[self, src], Saves::NOTHING, add))
+        let y = places.added(Some(self), self.shape(), src);
+        brought(name, [self, src], y, AddAt(places))
     }
 }
 

@@ -7,8 +7,8 @@ use backstitch_kernels::{Element, Float};
 
 use super::gather::{example, outside};
 use super::operand::Operand;
-use super::places::Places;
-use crate::op::{AnyOp, Saves, Site, apply_variadic};
+use super::places::{Places, brought};
+use crate::op::{AnyOp, Site};
 use crate::shape::{ShapeError, contiguous_strides, or_panic};
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
 use crate::tensor::{Tensor, data};
@@ -132,8 +132,8 @@ impl<T: Float> Tensor<T> {
         places: Places,
         src: &Tensor<T>,
     ) -> Result<Tensor<T>, BadIndex> {
-        let y = replaced(self, &places, src)?;
-        Ok(apply_variadic(name, y, &[self, src], Saves::NOTHING, || Box::new(PutAt(places)) as _))
+        let y = replaced(self, &places, src);
+        brought(name, [self, src], y, PutAt(places))
     }
 }
 

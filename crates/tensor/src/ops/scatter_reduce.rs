@@ -70,9 +70,12 @@ impl<T: Float> Tensor<T> {
         include_self: bool,
     ) -> Tensor<T> {
         let put = or_panic(Put::new("scatter_reduce", self, dim, idx, src));
-        // Several kernels read the indices, so they are checked once before all of them.
-        let checked = index::check(data(&put.places.idx), put.x.shape()[put.places.axis]);
-        or_panic(checked.map_err(|bad| outside("scatter_reduce", bad, self.shape())));
+        // Several kernels read the indices, so they are checked once before all of them; those that
+        // became flat were checked when they did.
+        if put.x.rank() == self.rank() {
+            let checked = index::check(data(&put.places.idx), self.shape()[put.places.axis]);
+            or_panic(checked.map_err(|bad| outside("scatter_reduce", bad, self.shape())));
+        }
         let start = match include_self {
             true => put.x.clone(),
             false => put.x.masked_fill(&touched(&put), neutral::<T>(how)),
