@@ -5,14 +5,17 @@ mod roofline;
 #[path = "workloads/models.rs"]
 mod workloads;
 
-use criterion::{criterion_group, criterion_main};
+use criterion::{Throughput, criterion_group, criterion_main};
 use roofline::{Roofline, criterion};
 
 fn models(criterion: &mut criterion::Criterion<Roofline>) {
     for name in ["W1", "W2", "W3", "W9", "W10"] {
         let mut workload = workloads::workload(name).expect("the workload exists");
         let first = workload.step();
-        criterion.bench_function(name, |b| b.iter(|| workload.step()));
+        let mut group = criterion.benchmark_group(name);
+        group.throughput(Throughput::Elements(workload.flops()));
+        group.bench_function("step", |b| b.iter(|| workload.step()));
+        group.finish();
         assert!(workload.step() < 4.0 * first, "{name} does not diverge");
         assert!(workload.parameters() > 0);
     }

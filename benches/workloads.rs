@@ -2,8 +2,8 @@
 //! libraries that print the same line.
 //!
 //! `cargo bench --bench workloads -- --workload W2 --threads 2 --seconds 5`; without a workload all
-//! run, one after the other, for a short time. Models, batches and optimizers are in
-//! `benches/workloads/models.rs`.
+//! run, one after the other, for a short time; with a part of names those that have it, as criterion's
+//! benches. Models, batches and optimizers are in `benches/workloads/models.rs`.
 
 #[path = "workloads/models.rs"]
 mod models;
@@ -31,6 +31,7 @@ fn main() {
 
 fn args() -> Args {
     let mut args = Args { workloads: Vec::new(), threads: 2, seconds: 0.2 };
+    let mut parts = Vec::new();
     let mut given = std::env::args().skip(1);
     while let Some(key) = given.next() {
         let mut value = || given.next().unwrap_or_else(|| panic!("{key} needs a value"));
@@ -39,13 +40,22 @@ fn args() -> Args {
             "--threads" => args.threads = value().parse().expect("--threads needs a number"),
             "--seconds" => args.seconds = value().parse().expect("--seconds needs a number"),
             "--mode" => drop(value()),
-            // What cargo passes to every bench.
-            "--bench" | "--test" => {}
-            other => panic!("unknown option {other}; workloads are {NAMES:?}"),
+            // What cargo passes to every bench, and what criterion's benches beside this one take.
+            "--bench" | "--test" | "--exact" | "--noplot" | "--quick" | "--quiet" | "--verbose" => {
+            }
+            "--save-baseline" | "--baseline" | "--baseline-lenient" | "--load-baseline" => {
+                drop(value());
+            }
+            option if option.starts_with('-') => {
+                panic!("unknown option {option}; workloads are {NAMES:?}")
+            }
+            _ => parts.push(key),
         }
     }
     if args.workloads.is_empty() {
-        args.workloads = NAMES.map(String::from).to_vec();
+        let asked =
+            |name: &&str| parts.is_empty() || parts.iter().any(|part| name.contains(&**part));
+        args.workloads = NAMES.into_iter().filter(asked).map(String::from).collect();
     }
     args
 }

@@ -8,6 +8,10 @@ pub trait Workload {
     fn step(&mut self) -> f32;
     /// The number of parameters.
     fn parameters(&self) -> usize;
+    /// The operations of a step's products by matrices, forward and backward: nearly all of those of
+    /// a network of dense layers.
+    #[allow(dead_code, reason = "for the bench with rates")]
+    fn flops(&self) -> u64;
 }
 
 /// A workload by its name.
@@ -74,6 +78,19 @@ impl<M: Model, O: Optimizer> Workload for Run<M, O> {
 
     fn parameters(&self) -> usize {
         self.model.param_count()
+    }
+
+    fn flops(&self) -> u64 {
+        let batch = self.batches[0].0.shape()[0];
+        let sizes: Vec<usize> = self
+            .model
+            .params()
+            .iter()
+            .filter(|(_, param)| param.rank() == 2)
+            .map(|(_, param)| param.numel())
+            .collect();
+        // Forward, by the weights, and by the inputs, but for those of the first layer.
+        2 * (batch * (3 * sizes.iter().sum::<usize>() - sizes[0])) as u64
     }
 }
 
