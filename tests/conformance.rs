@@ -39,6 +39,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use case::{Case, Entry, Verdict};
+use serde_json::{Value as Json, json};
 
 /// All ops that the runner knows, by area.
 const AREAS: &[&[Entry]] = &[
@@ -98,6 +99,63 @@ fn own_cases() {
             Verdict::Passed => {}
             Verdict::Failed(why) | Verdict::Unsupported(why) => panic!("{}: {why}", case.name),
         }
+    }
+}
+
+/// What a case of `Relu` shows that differs in some keys from one that passes.
+fn shown(changes: Json) -> Verdict {
+    let tensor = |data: [f64; 2]| json!({"shape": [2], "dtype": "f32", "data": data});
+    let mut case = json!({
+        "name": "by hand", "op": "Relu", "attrs": {}, "atol": 1e-6, "rtol": 1e-4,
+        "inputs": [tensor([3.0, -1.0])], "outputs": [tensor([3.0, 0.0])],
+        "cotangents": [tensor([5.0, 7.0])], "grads": [tensor([5.0, 0.0])],
+    });
+    for (key, value) in changes.as_object().expect("keys and values") {
+        case[key] = value.clone();
+    }
+    run(&Case::new(case, Path::new(".")))
+}
+
+#[test]
+fn cases_that_are_wrong_or_say_nothing_do_not_pass() {
+    assert!(matches!(shown(json!({})), Verdict::Passed));
+    let tensor = |data: Json| json!([{"shape": [2], "dtype": "f32", "data": data}]);
+    let whole = json!([{"shape": [2], "dtype": "i64", "data": [3, -1]}]);
+    for wrong in [
+        json!({"outputs": tensor(json!([3.0, 0.01]))}),
+        json!({"outputs": tensor(json!(["Infinity", 0.0]))}),
+        json!({"outputs": tensor(json!([3.0, "-Infinity"]))}),
+        json!({"outputs": tensor(json!(["NaN", 0.0]))}),
+        json!({"outputs": [{"shape": [1, 2], "dtype": "f32", "data": [3.0, 0.0]}]}),
+        json!({"outputs": [{"shape": [2], "dtype": "i64", "data": [3, 0]}]}),
+        json!({"outputs": [{"shape": [2], "data": [3, 0]}]}),
+        json!({"outputs": []}),
+        json!({"outputs": [null]}),
+        json!({"outputs": null}),
+        json!({"inputs": tensor(json!(["Infinity", -1.0]))}),
+        json!({"inputs": tensor(json!([3.0]))}),
+        json!({"inputs": tensor(json!(["three", 0.0]))}),
+        json!({"grads": tensor(json!([5.0, 7.0]))}),
+        json!({"grads": tensor(json!(["Infinity", 0.0]))}),
+        json!({"grads": [null, {"shape": [2], "dtype": "f32", "data": [0.0, 0.0]}]}),
+        json!({"cotangents": null}),
+        json!({"cotangents": whole}),
+        json!({"atol": null}),
+    ] {
+        assert!(matches!(shown(wrong.clone()), Verdict::Failed(_)), "{wrong}");
+    }
+    for missing in [json!({"op": "Rule"}), json!({"op": null}), json!({"inputs": []})] {
+        assert!(matches!(shown(missing.clone()), Verdict::Unsupported(_)), "{missing}");
+    }
+}
+
+#[test]
+fn files_that_are_broken_stop_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cases.json");
+    for text in ["", "{", "{\"schema\": 1}", "{\"schema\": 1, \"cases\": []}", "{\"schema\": 2}"] {
+        std::fs::write(&file, text).unwrap();
+        assert!(std::panic::catch_unwind(|| Case::read(&file)).is_err(), "{text}");
     }
 }
 
