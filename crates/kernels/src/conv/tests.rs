@@ -159,6 +159,8 @@ fn sizes_of_networks_equal_their_twins() {
         // More taps than are summed at a time; lines without a place that sees all taps.
         image(2, [20, 20], 20, square((11, 5, 1, 2), 4)),
         image(3, [33, 33], 33, square((3, 5, 1, 1), 2)),
+        // Of nine taps at a time some rows are neighbours in the image, others are not.
+        image(2, [20, 20], 20, square((11, 5, 1, 1), 2)),
         // A window that slides over an odd number of places.
         image(2, [20, 20], 20, square((9, 3, 1, 1), 1)),
         // Several passes of lines.

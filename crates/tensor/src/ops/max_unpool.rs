@@ -258,5 +258,14 @@ mod tests {
             let message = refusal(0, options).expect("refused");
             assert!(message.starts_with("max_unpool1d: needs at least one place"), "{message}");
         }
+        let more = Tensor::from([[0i64, 1, 0]]);
+        let refused = std::panic::catch_unwind(|| {
+            Tensor::<f32>::ones([1, 2]).max_unpool1d(&more, [3], &UnpoolOptions::default())
+        });
+        let message = refused.unwrap_err().downcast::<String>().unwrap();
+        assert!(
+            message.contains("indices of the same shape; got [1, 2], indices [1, 3]"),
+            "{message}"
+        );
     }
 }
