@@ -18,7 +18,7 @@ impl<T: Float> Tensor<T> {
     /// `dx = dy` where `x > 0`, else 0. At the kink `x = 0` it is 0, as in PyTorch.
     ///
     /// # Numerics
-    /// NaN stays NaN.
+    /// NaN stays NaN, and -0 stays -0.
     ///
     /// # Examples
     /// ```
@@ -84,7 +84,7 @@ pub(super) const SPECS: &[OpSpec] = &[OpSpec {
     shapes: &[&[&[]], &[&[0]], &[&[1]], &[&[7]], &[&[3, 17]], &[&[2, 3, 33]], &[&[256, 1024]]],
     domain: Domain::Range(-2.0, 2.0),
     build: build!(|x| x[0].relu()),
-    oracle: Oracle::Unary(|x| if x > 0.0 || x.is_nan() { x } else { 0.0 }),
+    oracle: Oracle::Unary(|x| if x < 0.0 { 0.0 } else { x }),
     refused: &[],
     slope: Slope::Kinks(&[(0.0, 0.0)]),
     cost: |shapes| Cost::elementwise(shapes, 1.0),
