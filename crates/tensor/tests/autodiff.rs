@@ -1,7 +1,9 @@
 //! The graph as a whole: orders of derivatives, nesting, sharing, depth.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, Weak};
 
+use backstitch_tensor::op::{Gradient, Op, Saves, Site, Tangents, apply};
 use backstitch_tensor::{
     Param, Tensor, check_gradients, check_second_order, grad, hessian, hvp, jacobian, jvp, no_grad,
     tree_map, tree_zip, value_and_grad, vjp,
@@ -135,6 +137,56 @@ fn a_million_chained_ops_neither_overflow_nor_slow_down() {
         y = y + 1e-9;
     }
     drop(y);
+}
+
+/// The other walks of a graph; a deeper one takes long.
+#[test]
+fn deep_graphs_are_recorded_and_moved_along_without_recursion() {
+    let deep = |x: &Tensor<f64>| (0..200_000).fold(x * 1.0, |y, _| y + 1e-9);
+    let x = scalar(0.5).leaf();
+    let dx = deep(&x).backward_with_graph().get(&x).unwrap().clone();
+    assert_eq!(dx.item(), 1.0);
+    let (_, moved) = jvp(deep, &scalar(0.5), &scalar(3.0));
+    assert_eq!(moved.item(), 3.0);
+    let square = |x: &Tensor<f64>| deep(x) * x;
+    assert!((hvp(square, &scalar(0.5), &scalar(1.0)).item() - 2.0).abs() < 1e-12);
+}
+
+/// `x + 1`, with a saved value of which the test keeps a weak handle.
+struct Keeps {
+    saved: Arc<()>,
+    /// The values that ops before this one saved, and those after it.
+    all: Arc<Mutex<Vec<Weak<()>>>>,
+    number: usize,
+}
+
+impl Op<f64, 1> for Keeps {
+    const NAME: &'static str = "keeps";
+    const SAVES: Saves = Saves::NOTHING;
+    fn forward(&mut self, [x]: [&Tensor<f64>; 1]) -> Tensor<f64> {
+        self.all.lock().unwrap().push(Arc::downgrade(&self.saved));
+        x + 1.0
+    }
+    fn backward(&self, _: &Site<f64>, dy: &Tensor<f64>) -> Gradient<f64, 1> {
+        let is_there = |saved: &Weak<()>| saved.upgrade().is_some();
+        let there: Vec<bool> = self.all.lock().unwrap().iter().map(is_there).collect();
+        let expected: Vec<bool> = (0..there.len()).map(|k| k <= self.number).collect();
+        assert_eq!(there, expected, "op {} runs backward", self.number);
+        [Some(dy.clone())]
+    }
+    fn jvp(&self, _: &Site<f64>, [dx]: Tangents<f64, 1>) -> Tensor<f64> {
+        dx.unwrap().clone()
+    }
+}
+
+#[test]
+fn saved_values_are_freed_as_backward_passes_them() {
+    let all = Arc::new(Mutex::new(Vec::new()));
+    let x = scalar(0.0).leaf();
+    let keeps = |number| Keeps { saved: Arc::new(()), all: all.clone(), number };
+    let y = (0..10).fold(x.clone(), |y, number| apply(keeps(number), [&y]));
+    assert_eq!(y.backward().get(&x).unwrap().item(), 1.0);
+    assert!(all.lock().unwrap().iter().all(|saved| saved.upgrade().is_none()));
 }
 
 #[test]
