@@ -69,6 +69,79 @@
 //!
 #![doc = include_str!("../docs/first-program.md")]
 //!
+//! A model knows its parameters by dotted names, such as `fc1.weight`: [`nn::ModuleExt`] counts and
+//! freezes them, prints a summary, and exchanges weights with PyTorch. [`nn`] lists the layers,
+//! losses, initialisers and whole models.
+//!
+//! # Training
+//!
+//! The loop is yours. A [`Loader`](data::Loader) gives batches, shuffled by a generator that is an
+//! argument; an optimizer changes the parameters, and nothing else does; a schedule is a function of
+//! the step.
+//!
+//! ```
+//! use backstitch::prelude::*;
+//!
+//! let mut rng = Rng::seed(0);
+//! let x: Tensor = Tensor::randn([64, 2], &mut rng);
+//! let labels = Tensor::from_fn([64], |idx| i64::from(x.at(&[idx[0], 0]) > 0.0));
+//! let loader = Loader::new(TensorDataset::new(x.clone(), labels.clone())?, 16)?;
+//!
+//! let mut model = (Linear::new(2, 8, &mut rng), Relu, Linear::new(8, 2, &mut rng));
+//! let mut optimizer = AdamW::new(AdamWConfig::default());
+//! let schedule = CosineAnnealingLr { lr: 0.05, t_max: 40, eta_min: 0.0 };
+//! let mut step = 0;
+//! for _ in 0..10 {
+//!     for batch in loader.epoch(&mut rng) {
+//!         let (x, labels) = batch?;
+//!         let pass = Pass::train(&mut rng);
+//!         let loss = model.forward(&x, &pass).cross_entropy(&labels);
+//!         let mut grads = loss.backward();
+//!         clip_grad_norm(&mut grads, 1.0);
+//!         optimizer.step(&mut model, &grads, schedule.at(step));
+//!         step += 1;
+//!     }
+//! }
+//! let guesses = no_grad(|| model.forward(&x, &Pass::eval())).argmax(1, false);
+//! assert!(guesses.eq(&labels).to_vec().iter().filter(|&&hit| hit).count() > 58);
+//! # Ok::<(), backstitch::data::Error>(())
+//! ```
+//!
+//! Data comes from tensors, from files ([`data::mnist`], [`data::idx`], [`data::cifar`], CSV as a
+//! [`Table`](data::Table)) or from anything that is a [`Dataset`](data::Dataset).
+//! [`train`] has what goes around the loop: meters, progress, a history, pictures, weights in files,
+//! and checkpoints from which a run that was killed goes on, bit for bit.
+//!
+//! ```
+//! use backstitch::prelude::*;
+//! use backstitch::train::Checkpoint;
+//!
+//! let mut rng = Rng::seed(0);
+//! let model: Linear = Linear::new(3, 2, &mut rng);
+//! let mut checkpoint = Checkpoint::new("demo 1");
+//! checkpoint.put_module("model", &model);
+//! checkpoint.put_rng("rng", &rng);
+//!
+//! // In a program: `checkpoint.save(path)?`, and `Checkpoint::load(path, "demo 1")?`.
+//! let checkpoint = Checkpoint::parse(&checkpoint.to_bytes(), "demo 1")?;
+//! let mut again: Linear = Linear::new(3, 2, &mut Rng::seed(1));
+//! checkpoint.load_module("model", &mut again)?;
+//! assert_eq!(again.weight.to_vec(), model.weight.to_vec());
+//! # Ok::<(), backstitch::data::Error>(())
+//! ```
+//!
+//! # When something is wrong
+//!
+//! [`Gradients::missing`] names the parameters that a loss did not reach; [`detect_anomaly`] stops at
+//! the first op that makes a NaN or an infinity, and names its line; [`check_gradients`] compares any
+//! function's derivatives with differences.
+//!
+//! # Ops of your own
+//!
+//! Most are compositions of others, and differentiable as they are. For a derivative of your own
+//! implement [`op::Op`], which has an example, and call [`op::apply`]. With the feature `registry`
+//! your op goes through the checks of the built-in ones.
+//!
 //! # Features
 //!
 //! `linalg` adds factorisations (`Tensor::solve` and its kin) and Newton's method, `progress` bars in the terminal,
