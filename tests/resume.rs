@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backstitch::Rng;
 
@@ -40,26 +40,40 @@ impl Program<'_> {
     fn check(&self, rounds: usize) {
         let folder = tempfile::tempdir().unwrap();
         let whole = folder.path().join("whole");
+        let start = Instant::now();
         self.finish(&whole, &["--threads", "2"]);
+        let whole_ms = start.elapsed().as_millis() as u64;
         let want = results(&whole);
         assert!(want.1.lines().count() == 3, "a header and two epochs: {}", want.1);
 
-        let mut rng = Rng::seed(11);
+        let (mut rng, mut killed) = (Rng::seed(11), 0);
         for round in 0..rounds {
             let out = folder.path().join(format!("killed-{round}"));
-            for _ in 0..3 {
+            for attempt in 0..3 {
                 let mut child = self.start(&out, &["--resume", "--threads", "1"]);
-                std::thread::sleep(Duration::from_millis(100 + rng.next_u64() % 1200));
+                match attempt {
+                    // Once it has saved for the first time, with most of the run to come.
+                    0 => wait_for(&out.join("checkpoint.safetensors"), &mut child),
+                    _ => std::thread::sleep(Duration::from_millis(rng.next_u64() % whole_ms)),
+                }
                 child.kill().expect("the process can be killed, also when it has ended");
-                child.wait().unwrap();
+                killed += u32::from(!child.wait().unwrap().success());
             }
             // What a kill in the middle of a save leaves, which random moments seldom are.
             std::fs::create_dir_all(&out).unwrap();
-            std::fs::write(out.join("checkpoint.safetensors.123456789.tmp"), b"half").unwrap();
+            std::fs::write(out.join("history.csv.123456789.tmp"), b"half").unwrap();
             self.finish(&out, &["--resume", "--threads", "2"]);
             assert!(results(&out) == want, "round {round}: other bits than uninterrupted");
             assert_eq!(names(&out), names(&whole), "round {round}: nothing unfinished is left");
         }
+        println!("{}: killed {killed} times within {whole_ms} ms", self.name);
+    }
+}
+
+/// Returns when the file is there, or the process has ended without it.
+fn wait_for(file: &Path, child: &mut Child) {
+    while !file.exists() && child.try_wait().expect("its state is known").is_none() {
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
