@@ -1,6 +1,6 @@
 //! Shared tests of all losses: values, reductions, gradients, sums of objectives.
 
-use backstitch_tensor::{CrossEntropy, Param, Tensor, check_gradients};
+use backstitch_tensor::{CrossEntropy, Param, Tensor, check_gradients, check_second_order};
 
 use super::*;
 use crate::{l1_penalty, l2_penalty};
@@ -32,7 +32,62 @@ fn registry() -> Vec<Entry> {
             loss: |x, t, reduction| BceWithLogitsLoss { reduction }.forward(x, t),
             term: |x, t| t * (1.0 + (-x).exp()).ln() + (1.0 - t) * (1.0 + x.exp()).ln(),
         },
+        Entry {
+            name: "HuberLoss",
+            loss: |x, t, reduction| HuberLoss { reduction, delta: 0.7 }.forward(x, t),
+            term: |x, t| match (x - t).abs() {
+                d if d < 0.7 => d * d / 2.0,
+                d => 0.7 * (d - 0.35),
+            },
+        },
+        Entry {
+            name: "SmoothL1Loss",
+            loss: |x, t, reduction| SmoothL1Loss { reduction, beta: 0.7 }.forward(x, t),
+            term: |x, t| match (x - t).abs() {
+                d if d < 0.7 => d * d / 1.4,
+                d => d - 0.35,
+            },
+        },
+        Entry {
+            name: "BceLoss",
+            loss: |x, t, reduction| {
+                BceLoss { reduction }.forward(&(x * 0.1).sigmoid(), &probability(t))
+            },
+            term: |x, t| {
+                let (p, t) = (1.0 / (1.0 + (-0.1 * x).exp()), t * 0.8 + 0.1);
+                -t * p.ln() - (1.0 - t) * (1.0 - p).ln()
+            },
+        },
+        Entry {
+            name: "KlDivLoss",
+            loss: |x, t, reduction| {
+                let reduction = kl(reduction);
+                KlDivLoss { reduction, log_target: false }.forward(x, &probability(t))
+            },
+            term: |x, t| (t * 0.8 + 0.1) * ((t * 0.8 + 0.1).ln() - x),
+        },
+        Entry {
+            name: "KlDivLoss",
+            loss: |x, t, reduction| {
+                KlDivLoss { reduction: kl(reduction), log_target: true }.forward(x, t)
+            },
+            term: |x, t| t.exp() * (t - x),
+        },
     ]
+}
+
+/// The examples' targets, with room below and above: where the differences are taken they must be
+/// probabilities still.
+fn probability(t: &Tensor<f64>) -> Tensor<f64> {
+    t * 0.8 + 0.1
+}
+
+pub(super) fn kl(reduction: Reduction) -> KlDivReduction {
+    match reduction {
+        Reduction::Mean => KlDivReduction::Mean,
+        Reduction::Sum => KlDivReduction::Sum,
+        Reduction::None => KlDivReduction::None,
+    }
 }
 
 fn examples() -> (Tensor<f64>, Tensor<f64>) {
@@ -66,6 +121,9 @@ fn gradients_are_right_for_output_and_target() {
             };
             check(check_gradients(|x: &Tensor<f64>| loss(x, &t, reduction), &x));
             check(check_gradients(|t: &Tensor<f64>| loss(&x, t, reduction), &t));
+            let both = (x.clone(), t.clone());
+            type Pair = (Tensor<f64>, Tensor<f64>);
+            check(check_second_order(|(x, t): &Pair| loss(x, t, reduction), &both));
         }
     }
 }
@@ -82,6 +140,95 @@ fn targets_that_would_broadcast_are_refused() {
             format!("{name}: needs output and target of one shape; got [4, 1] and [4]")
         );
     }
+}
+
+#[test]
+fn likelihoods_have_gradients_for_class_weights_too() {
+    let logits = Tensor::from([[0.3, -1.2, 2.5], [0.0, 3.0, -3.0], [1.0, 0.5, -0.25]]);
+    let labels = Tensor::from([2, 0, -1]);
+    let both = (logits, Tensor::from([0.5, 2.0, 3.0]));
+    type Pair = (Tensor<f64>, Tensor<f64>);
+    for reduction in [Reduction::Mean, Reduction::Sum, Reduction::None] {
+        let fused = |(x, weights): &Pair| {
+            let weights = Some(weights.clone());
+            let options =
+                CrossEntropy { weights, ignore_index: -1, reduction, label_smoothing: 0.0 };
+            CrossEntropyLoss { options }.forward(x, &labels)
+        };
+        let composed = |(x, weights): &Pair| {
+            let weights = Some(weights.clone());
+            NllLoss { weights, ignore_index: -1, reduction }.forward(&x.log_softmax(1), &labels)
+        };
+        check_gradients(composed, &both).unwrap();
+        check_second_order(composed, &both).unwrap();
+        let (fused, composed) = (fused(&both).to_vec(), composed(&both).to_vec());
+        for (fused, composed) in fused.iter().zip(&composed) {
+            assert!((fused - composed).abs() < 1e-14, "{fused} is not {composed}");
+        }
+    }
+}
+
+#[test]
+fn likelihoods_take_a_sample_without_a_batch_and_batches_of_none() {
+    let loss = NllLoss::default();
+    assert_eq!(loss.forward(&Tensor::from([-1.0, -2.0]), &Tensor::scalar(1)).item(), 2.0);
+    assert!(
+        loss.forward(&Tensor::<f64>::zeros([0, 3]), &Tensor::from_vec(vec![], [0])).item().is_nan()
+    );
+    // No infinity of a sample that is ignored comes through.
+    let x = Tensor::from([[f64::NEG_INFINITY, -1.0], [-2.0, f64::NAN]]).leaf();
+    let y = loss.forward(&x, &Tensor::from([-100, 0]));
+    assert_eq!(y.item(), 2.0);
+    assert_eq!(y.backward().get(&x).unwrap().to_vec(), [0.0, 0.0, -1.0, 0.0]);
+    assert!(loss.forward(&x, &Tensor::from([-100, -100])).item().is_nan());
+}
+
+#[track_caller]
+fn refused(call: impl FnOnce() -> Tensor<f64> + std::panic::UnwindSafe, expected: &str) {
+    let message = *std::panic::catch_unwind(call).unwrap_err().downcast::<String>().unwrap();
+    assert_eq!(message, expected);
+}
+
+#[test]
+fn what_does_not_fit_is_named() {
+    let (x, t) = (|| Tensor::from([0.25, 1.5]), || Tensor::from([0.0, 1.0]));
+    let hint = "logits go to BceWithLogitsLoss";
+    refused(
+        || BceLoss::default().forward(&x(), &t()),
+        &format!("BceLoss: needs an output from 0 to 1; got 1.5 at position 1; {hint}"),
+    );
+    refused(
+        || BceLoss::default().forward(&t(), &(-x())),
+        &format!("BceLoss: needs a target from 0 to 1; got -0.25 at position 0; {hint}"),
+    );
+    for delta in [0.0, -1.0, f64::NAN] {
+        let loss = HuberLoss { delta, ..HuberLoss::default() };
+        let expected = format!("HuberLoss: needs delta above 0; got {delta}");
+        refused(|| loss.forward(&x(), &t()), &expected);
+    }
+    for beta in [-1.0, f64::NAN] {
+        let loss = SmoothL1Loss { beta, ..SmoothL1Loss::default() };
+        let expected = format!("SmoothL1Loss: needs beta of 0 or more; got {beta}");
+        refused(|| loss.forward(&x(), &t()), &expected);
+    }
+    let nll = |labels: Tensor<i64>| {
+        move || NllLoss::default().forward(&Tensor::from([[-1.0, -2.0], [-3.0, -4.0]]), &labels)
+    };
+    let rule = "NllLoss: needs labels from 0 to below 2; got";
+    refused(nll(Tensor::from([0, 2])), &format!("{rule} 2 at position 1"));
+    refused(nll(Tensor::from([-1, 0])), &format!("{rule} -1 at position 0"));
+    let rule =
+        "NllLoss: needs log-probabilities (N, C) and labels (N), or (N, C, ...) and (N, ...)";
+    refused(nll(Tensor::from([0, 1, 1])), &format!("{rule}; got [2, 2] and [3]"));
+    refused(
+        || NllLoss::default().forward(&Tensor::scalar(-1.0), &Tensor::scalar(0)),
+        &format!("{rule}; got [] and []"),
+    );
+    let loss = NllLoss { weights: Some(Tensor::from([1.0])), ..NllLoss::default() };
+    refused(
+        || loss.forward(&Tensor::from([[-1.0, -2.0]]), &Tensor::from([0])),
+        "NllLoss: needs weights (2); got [1] for [1, 2]",
+    );
 }
 
 #[test]
