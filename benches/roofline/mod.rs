@@ -20,14 +20,14 @@ pub struct Machine {
 const SETS: [usize; 5] = [24 << 10, 384 << 10, 12 << 20, 36 << 20, 256 << 20];
 
 impl Machine {
-    /// Measures for a fraction of a second and prints what it found.
+    /// Measures for two or three seconds and prints what it found.
     pub fn calibrate() -> Self {
         let threads = rayon::current_num_threads();
         let flops = best(|| calibrate::multiply_adds(400_000, threads));
         let bandwidth = |&set: &usize| {
             let len = set / 12;
             let [a, b, mut y] = [1.0, 2.0, 0.0].map(|x| Buffer::from_slice(&vec![x; len]));
-            let rounds = ((8 << 20) / set).max(1);
+            let rounds = ((32 << 20) / set).max(1);
             (set as f64, best(|| calibrate::triad(&a, &b, &mut y, rounds, threads)))
         };
         let machine = Machine { flops, bandwidths: SETS.iter().map(bandwidth).collect() };
@@ -53,13 +53,15 @@ impl Machine {
     }
 }
 
-/// The highest of several rates of work a second.
+/// The highest of several rates of work a second, tried for so long that sleeping threads have come.
 fn best(mut work: impl FnMut() -> f64) -> f64 {
-    let rate = |_| {
+    let (begin, mut best, mut tries) = (Instant::now(), 0.0_f64, 0);
+    while tries < 7 || begin.elapsed() < Duration::from_millis(60) {
         let start = Instant::now();
-        work() / start.elapsed().as_secs_f64()
-    };
-    (0..7).map(rate).fold(0.0, f64::max)
+        best = best.max(work() / start.elapsed().as_secs_f64());
+        tries += 1;
+    }
+    best
 }
 
 /// Criterion's wall clock, with rates against the roofline.
