@@ -26,7 +26,7 @@ impl<T: Element> Tensor<T> {
     #[track_caller]
     pub fn from_vec(data: Vec<T>, shape: impl AsRef<[usize]>) -> Self {
         let shape = check_count("from_vec", data.len(), shape.as_ref());
-        Self::from_slice(&data, shape)
+        Tensor::from_buffer(Buffer::from_slice(&data), shape)
     }
 
     /// A tensor without axes, of one element.

@@ -12,8 +12,8 @@ use crate::tensor::Tensor;
 
 /// A tensor that a layer owns and an optimizer changes.
 ///
-/// Reads and calculates as a tensor wherever one is wanted. A clone is a parameter of its own: gradients of the
-/// original do not reach it.
+/// Reads and calculates as a tensor wherever one is wanted. A clone is a parameter of its own:
+/// gradients of the original do not reach it.
 ///
 /// # Examples
 /// ```

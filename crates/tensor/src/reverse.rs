@@ -352,22 +352,22 @@ impl<T: Float> Tensor<T> {
     #[track_caller]
     pub fn derivatives(&self, inputs: &[impl Borrow<Tensor<T>>]) -> Vec<Tensor<T>> {
         self.check_scalar("derivatives");
-        let inputs: Vec<&Tensor<T>> = inputs.iter().map(Borrow::borrow).collect();
-        let ids: Vec<Option<NodeId>> = inputs.iter().map(|x| Some(x.node()?.id)).collect();
-        let outside = ids.iter().position(Option::is_none);
-        if let Some(i) = outside {
-            panic!(
-                "derivatives: needs inputs in the graph; got input {i} outside; call leaf() on it \
-                 before anything is computed from it"
-            );
+        let mut targets = Vec::with_capacity(inputs.len());
+        for (i, x) in inputs.iter().enumerate() {
+            let Some(node) = x.borrow().node() else {
+                panic!(
+                    "derivatives: needs inputs in the graph; got input {i} outside; call leaf() on \
+                     it before anything is computed from it"
+                );
+            };
+            targets.push(node.id);
         }
-        let targets: Vec<NodeId> = ids.into_iter().flatten().collect();
         let seed = (self.tracked("derivatives").clone(), Tensor::ones(self.shape()));
         let sweep = if mode().records { Sweep::Record } else { Sweep::Keep };
         let found = pull_back(vec![seed], sweep, Some(&targets));
         let zeros = |x: &Tensor<T>| Tensor::zeros(x.shape());
         let both = inputs.iter().zip(&targets);
-        both.map(|(x, id)| found.get(id).cloned().unwrap_or_else(|| zeros(x))).collect()
+        both.map(|(x, id)| found.get(id).cloned().unwrap_or_else(|| zeros(x.borrow()))).collect()
     }
 
     #[track_caller]

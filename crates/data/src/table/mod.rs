@@ -94,8 +94,7 @@ impl Table {
     ) -> Result<Table, Error> {
         let twice = |at: &usize| columns[..*at].contains(&columns[*at]);
         if let Some(at) = (0..K).find(twice) {
-            let found = format!("{} twice", quoted(columns[at]));
-            return Err(Error::mismatch("columns", "distinct column names", found));
+            return Err(read::repeated("columns", columns[at]));
         }
         let (mut text, mut ends, mut missing) = (String::new(), Vec::new(), Vec::new());
         for cell in rows.as_flattened() {

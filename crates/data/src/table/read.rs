@@ -119,6 +119,11 @@ impl<R: Read> Records<R> {
     }
 }
 
+/// Refuses a column name that occurs again.
+pub(super) fn repeated(place: impl Into<String>, name: &str) -> Error {
+    Error::mismatch(place, "distinct column names", format!("{} twice", quoted(name)))
+}
+
 fn header<R: Read>(records: &Records<R>) -> Result<Vec<String>, Error> {
     let mut seen = BTreeSet::new();
     let mut names = Vec::new();
@@ -126,9 +131,7 @@ fn header<R: Read>(records: &Records<R>) -> Result<Vec<String>, Error> {
         // Excel marks UTF-8 with a byte order mark at the start.
         let name = name?.trim_start_matches('\u{feff}');
         if !seen.insert(name) {
-            let place = format!("line {}", records.line);
-            let found = format!("{} twice", quoted(name));
-            return Err(Error::mismatch(place, "distinct column names", found));
+            return Err(repeated(format!("line {}", records.line), name));
         }
         names.push(name.to_string());
     }

@@ -236,14 +236,14 @@ impl<A: Algorithm<T>, T: Float> Optimizer<T> for Descent<A, T> {
             self.config.update(*now, params);
         }
         drop(sweeps);
+        self.active = active;
         assert!(
-            reached || active.is_empty(),
+            reached || self.active.is_empty(),
             "{}: needs gradients of this model; got those of {} other leaves; a clone's parameters \
              are leaves of its own",
             A::NAME,
             grads.len()
         );
-        self.active = active;
         self.step_rows(model, grads, lr);
     }
 

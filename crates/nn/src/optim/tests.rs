@@ -434,4 +434,13 @@ fn steps_that_would_spoil_or_change_nothing_are_refused() {
     frozen.set_trainable(false);
     Sgd::new(SGD).step(&mut frozen, &grads, 0.1);
     assert_eq!(frozen.to_vec(), [1.0, 2.0]);
+    // A refused step forgets nothing.
+    let mut optimizer = Adam::new(AdamConfig::default());
+    optimizer.step(&mut model, &grads, 0.1);
+    let remembered = |optimizer: &Adam<f64>| format!("{:?}", optimizer.state());
+    let before = remembered(&optimizer);
+    let other = Param::new(Tensor::from([1.0, 2.0])).sum().backward();
+    let step = || optimizer.step(&mut model, &other, 0.1);
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(step)).is_err());
+    assert_eq!(remembered(&optimizer), before);
 }

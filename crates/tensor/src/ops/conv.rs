@@ -141,10 +141,7 @@ fn shape_rule<const D: usize>(
     {
         let rule = "x (N, C, ...), weight (O, C / groups, ...), bias (O), groups that divide O";
         let wanted = weight.get(1).map_or(0, |c| c.saturating_mul(groups));
-        return refuse(rule).map_err(|error| match hint::<D>(x, wanted) {
-            Some(hint) => error.hint(hint),
-            None => error,
-        });
+        return refuse(rule).map_err(|error| hinted::<D>(error, x, wanted));
     }
     if options.stride.contains(&0) || options.dilation.contains(&0) || weight[2..].contains(&0) {
         return refuse("strides, dilations and kernels above 0");
@@ -176,19 +173,22 @@ fn shape_rule<const D: usize>(
     })
 }
 
-/// What is the commonest cause of an image that does not fit a weight for `channels` channels.
-pub(super) fn hint<const D: usize>(x: &[usize], channels: usize) -> Option<String> {
+/// The error with the commonest cause of an image that does not fit a weight for `channels` channels.
+pub(super) fn hinted<const D: usize>(
+    error: ShapeError,
+    x: &[usize],
+    channels: usize,
+) -> ShapeError {
     if x.len() <= D {
-        return Some("unsqueeze adds the axes of batch and channels".to_string());
-    }
-    if x.len() > D + 2 {
-        return None;
+        return error.hint("unsqueeze adds the axes of batch and channels");
     }
     let (found, last) = (x[x.len() - D - 1], x[x.len() - 1]);
-    match found != channels {
-        true if last == channels => Some("are channels last? movedim moves them".to_string()),
-        true => Some(format!("{found} channels for a weight of {channels}")),
-        false => None,
+    if x.len() > D + 2 || found == channels {
+        error
+    } else if last == channels {
+        error.hint("are channels last? movedim moves them")
+    } else {
+        error.hint(format!("{found} channels for a weight of {channels}"))
     }
 }
 

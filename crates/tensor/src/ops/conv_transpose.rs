@@ -3,7 +3,9 @@
 
 use backstitch_kernels::{Float, conv as kernel};
 
-use super::conv::{Padding, Product, Role, batched, hint, laid_out, per_channel, product, refusal};
+use super::conv::{
+    Padding, Product, Role, batched, hinted, laid_out, per_channel, product, refusal,
+};
 use crate::shape::{ShapeError, or_panic};
 use crate::spec::{Cost, Domain, OpSpec, Oracle, Slope, Tolerance, build};
 use crate::tensor::Tensor;
@@ -131,10 +133,7 @@ fn shape_rule<const D: usize>(
     {
         let rule = "x (N, C, ...), weight (C, O / groups, ...), bias (O), groups that divide C";
         let wanted = weight.first().copied().unwrap_or(0);
-        return refuse(rule).map_err(|error| match hint::<D>(x, wanted) {
-            Some(hint) => error.hint(hint),
-            None => error,
-        });
+        return refuse(rule).map_err(|error| hinted::<D>(error, x, wanted));
     }
     if options.stride.contains(&0) || options.dilation.contains(&0) || weight[2..].contains(&0) {
         return refuse("strides, dilations and kernels above 0");
